@@ -1,0 +1,167 @@
+/**
+ * Configuration: environment variables in, one frozen typed object out. The only reader of `process.env`.
+ *
+ * Promises: all problems are reported at once, each with the variable's name and the cure; an unset variable takes the
+ * default written here and nowhere else; `.env.example` is tested against this schema. A value keeps its variable's
+ * name, so that a search for the name finds every use.
+ */
+
+import { z } from 'zod';
+import { BootError } from './lifecycle.ts';
+
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
+const minutes = z.coerce.number().min(0).max(10_080);
+const onOff = z.enum(['on', 'off']);
+const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be redis://… or rediss://…' });
+const secret = z.string().min(8, 'must have at least 8 characters');
+
+/** Loopback addresses: the only ones that `AUTH=off` may bind. */
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+const schema = z.object({
+  // Process
+  PORT: whole(1, 65_535).default(3001).describe('TCP port of the web process.'),
+  HOST: z.string().min(1).optional().describe('Address to bind. Default: 127.0.0.1 when AUTH=off, else 0.0.0.0.'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Lowest level that is logged.'),
+  SHUTDOWN_DEADLINE_MS: whole(1000, 600_000)
+    .default(25_000)
+    .describe('Milliseconds from SIGTERM until everything has stopped.'),
+  JOBS_DIR: z.string().min(1).optional().describe('Folder of job definitions. Default: jobs/ beside the code.'),
+
+  // Stores
+  REDIS_URL: redisUrl.describe('Queue Redis: queues, locks, events. Must be noeviction with AOF.'),
+  REDIS_CACHE_URL: redisUrl.describe('Cache Redis: cached values only. Should be allkeys-lru with a maxmemory.'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be postgres://… or postgresql://…' })
+    .describe('PostgreSQL: profiles, edits, ledger, API keys.'),
+  DATABASE_SCHEMA: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/, 'must be a lower-case SQL name')
+    .default('public')
+    .describe('PostgreSQL schema that holds the tables.'),
+  DATABASE_POOL_SIZE: whole(2, 200).default(10).describe('PostgreSQL connections per process.'),
+  QUEUE_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9_{}-]{1,64}$/, 'may hold letters, digits, _ - { }')
+    .default('bull')
+    .describe('BullMQ key prefix. Use {bull} on a Redis Cluster.'),
+  KEY_PREFIX: z.string().max(64).default('').describe('Put before every other key in the queue Redis.'),
+  CACHE_KEY_PREFIX: z.string().max(64).default('').describe('Put before every key in the cache Redis, such as aim:.'),
+
+  // Access
+  AUTH: onOff.default('on').describe('on: every request needs an API key. off: loopback only, one tenant.'),
+  BOARD_USER: z.string().min(1).max(64).default('admin').describe('User name of the board.'),
+  BOARD_PASSWORD: secret.optional().describe('Password of the board. Unset: the board answers 503.'),
+  BOARD_WRITES: onOff.default('off').describe('on: the board may retry, promote and remove jobs; each is audited.'),
+
+  // Cache
+  PROFILE_CACHE_TTL_SECONDS: whole(1, 604_800).default(3600).describe('Seconds a cached style profile lives.'),
+  EVOLUTION_CACHE_TTL_SECONDS: whole(1, 604_800).default(300).describe('Seconds a cached evolution score lives.'),
+  ARCHETYPE_CACHE_TTL_SECONDS: whole(1, 604_800).default(86_400).describe('Seconds the cached archetypes live.'),
+
+  // Work
+  LEARNING_QUEUE_CONCURRENCY: whole(1, 500).default(5).describe('Learning jobs that one worker process runs at once.'),
+  CLEANUP_QUEUE_CONCURRENCY: whole(1, 500).default(1).describe('Cleanup jobs that one worker process runs at once.'),
+  EDIT_BATCH_WINDOW_MINUTES: minutes
+    .default(5)
+    .describe('Minutes, fractions allowed, for which edits of one user are gathered into one run. 0: no gathering.'),
+  LEARNING_RATE_LIMIT_MINUTES: minutes
+    .default(5)
+    .describe('Minutes, fractions allowed, between the starts of two learning runs of one user. 0: no limit.'),
+
+  // One machine (`npm start`)
+  DATA_DIR: z.string().min(1).default('.data').describe('Folder of the private stores and the state file.'),
+  FORMATION: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*=\d{1,3}(,[a-z][a-z0-9-]*=\d{1,3})*$/, 'must look like web=1,worker=3')
+    .default('web=1,worker=1')
+    .describe('How many processes of each Procfile line `npm start` runs.'),
+  MILLRACE_INSTALL: z
+    .enum(['auto', 'never'])
+    .default('auto')
+    .describe('auto: install a missing redis-server with apt or brew. never: say how instead.'),
+});
+
+type Variables = z.output<typeof schema>;
+
+/** The configuration: one frozen object, keyed by variable name. `HOST` is always filled in. */
+export type Config = Readonly<Omit<Variables, 'HOST'> & { HOST: string }>;
+
+/** The part of the configuration that needs no stores: what `npm start` reads before there are any. */
+export type LocalConfig = Readonly<Omit<Config, 'REDIS_URL' | 'REDIS_CACHE_URL' | 'DATABASE_URL'>> &
+  Readonly<Record<'REDIS_URL' | 'REDIS_CACHE_URL' | 'DATABASE_URL', string | undefined>>;
+
+/** Variable names to texts, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One or more variables are missing or wrong. The message lists all of them, one a line. */
+export class ConfigError extends BootError {
+  override readonly name = 'ConfigError';
+  readonly lines: readonly string[];
+
+  constructor(lines: readonly string[]) {
+    super(`The configuration has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}:\n${lines.join('\n')}`);
+    this.lines = lines;
+  }
+}
+
+const STORES = { REDIS_URL: true, REDIS_CACHE_URL: true, DATABASE_URL: true } as const;
+
+/** Read and check the whole configuration; `environment` wins over `defaults`. Throws `ConfigError`. */
+export function loadConfig(defaults: Environment = {}, environment: Environment = process.env): Config {
+  return finish(parse(schema, defaults, environment));
+}
+
+/** As `loadConfig`, but the store URLs may be missing. */
+export function loadLocalConfig(defaults: Environment = {}, environment: Environment = process.env): LocalConfig {
+  const variables = parse(schema.partial(STORES), defaults, environment);
+  const { REDIS_URL, REDIS_CACHE_URL, DATABASE_URL } = variables;
+  return finish({ ...variables, REDIS_URL, REDIS_CACHE_URL, DATABASE_URL });
+}
+
+/** The environment that a child process starts with: ours, with `extra` on top. */
+export function childEnvironment(extra: Environment): Environment {
+  return { ...process.env, ...extra };
+}
+
+/** Every variable with its description and default, in the order of the schema; `.env.example` is tested against it. */
+export function describeVariables(): { name: string; description: string; default: string | undefined }[] {
+  return Object.entries(schema.shape).map(([name, field]) => {
+    const result = field.safeParse(undefined);
+    return {
+      name,
+      description: field.description ?? '',
+      default: result.success && result.data !== undefined ? String(result.data) : undefined,
+    };
+  });
+}
+
+function parse<S extends z.ZodType>(from: S, defaults: Environment, environment: Environment): z.output<S> {
+  const result = from.safeParse(withoutEmpty({ ...defaults, ...withoutEmpty(environment) }));
+  if (result.success) return result.data;
+  throw new ConfigError(result.error.issues.map((issue) => describeIssue(String(issue.path[0]), issue)));
+}
+
+/** `NAME=` in a shell means "not set". */
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+function describeIssue(name: string, issue: z.core.$ZodIssue): string {
+  const variable = describeVariables().find((entry) => entry.name === name);
+  const missing = issue.code === 'invalid_type' && issue.input === undefined && variable?.default === undefined;
+  const what = missing ? 'is not set' : issue.message;
+  const cure = name in STORES ? ' `npm start` runs private stores and sets this by itself.' : '';
+  return `  ${name}: ${what}. ${variable?.description ?? ''}${cure}`;
+}
+
+function finish<V extends { AUTH: 'on' | 'off'; HOST?: string | undefined }>(variables: V) {
+  const host = variables.HOST ?? (variables.AUTH === 'off' ? '127.0.0.1' : '0.0.0.0');
+  if (variables.AUTH === 'off' && !LOOPBACK.has(host)) {
+    throw new ConfigError([`  HOST: is ${host}, but AUTH=off only binds loopback. Unset HOST, or set AUTH=on.`]);
+  }
+  return Object.freeze({ ...variables, HOST: host });
+}

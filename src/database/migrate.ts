@@ -1,0 +1,32 @@
+/**
+ * Bring a PostgreSQL schema up to date. Migrations are TypeScript objects, so they ship inside `dist`.
+ *
+ * Promises: running it twice, or from many processes at once, is harmless (kysely holds an advisory lock); a failed
+ * migration leaves the schema as it was and throws.
+ */
+
+import { type Migration, Migrator, sql } from 'kysely';
+import { connectDatabase } from './connection.ts';
+import * as firstTables from './migrations/0001-first-tables.ts';
+
+/** Every migration, in order. A published one never changes. */
+const MIGRATIONS: Record<string, Migration> = {
+  '0001-first-tables': firstTables,
+};
+
+/** Create the schema if it is missing and run what has not run in it. */
+export async function migrateDatabase({ url, schema }: { url: string; schema: string }): Promise<void> {
+  const database = connectDatabase({ url, schema, poolSize: 2, name: 'migrate' });
+  try {
+    await sql`CREATE SCHEMA IF NOT EXISTS ${sql.id(schema)}`.execute(database);
+    const migrator = new Migrator({
+      db: database,
+      provider: { getMigrations: async () => MIGRATIONS },
+      migrationTableSchema: schema,
+    });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error;
+  } finally {
+    await database.destroy();
+  }
+}

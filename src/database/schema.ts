@@ -1,0 +1,99 @@
+/** The tables, as kysely sees them. `migrations/` creates them; every row names its tenant. */
+
+import type { ColumnType, Generated, Transaction as KyselyTransaction } from 'kysely';
+
+/** A JSON column: read as a value, written as JSON text. */
+type Json<T> = ColumnType<T, string, string>;
+type Timestamp = ColumnType<Date, Date | string, Date | string>;
+
+/** A job's outcome that must survive Redis: an applied effect with its result, or a cancel's tombstone. */
+interface LedgerTable {
+  job_id: string;
+  tenant: string;
+  job: string;
+  outcome: 'applied' | 'cancelled';
+  result: Json<unknown> | null;
+  recorded_at: Generated<Date>;
+}
+
+/** A request to a job that gathers (`collect`); its payload is dropped once a run has taken it. */
+interface CollectedRequestsTable {
+  job_id: string;
+  tenant: string;
+  job: string;
+  key: string;
+  payload: Json<unknown> | null;
+  requested_at: Timestamp;
+  collected_into: string | null;
+}
+
+/** When the last run of a key started: what the rate counts from. */
+interface CollectRunsTable {
+  tenant: string;
+  job: string;
+  key: string;
+  started_at: Timestamp;
+}
+
+/** A learned edit. `id` is the id of the job that brought it. */
+interface EditsTable {
+  tenant: string;
+  id: string;
+  user_id: string;
+  content_id: string;
+  original_text: string;
+  edited_text: string;
+  saved_at: Timestamp;
+  deltas: Json<unknown>;
+  learned_by: string;
+  learned_at: Generated<Date>;
+}
+
+/** A writer's profile. `fence` goes up with every writer that comes, `version` with every write. */
+interface ProfilesTable {
+  tenant: string;
+  user_id: string;
+  version: number;
+  /** bigint: pg hands it over as text. */
+  fence: ColumnType<string, string | number, string | number>;
+  sums: Json<unknown> | null;
+  style: Json<unknown> | null;
+  preferences: Json<Record<string, unknown>>;
+  evolution: Json<unknown> | null;
+  updated_at: Generated<Date>;
+}
+
+/** What a writer thought of a generated text. `id` is the id of the job that brought it. */
+interface FeedbackTable {
+  tenant: string;
+  id: string;
+  user_id: string;
+  content_id: string;
+  rating: number;
+  comment: string | null;
+  given_at: Timestamp;
+}
+
+/** An API key; only its SHA-256 is kept. */
+interface ApiKeysTable {
+  id: string;
+  tenant: string;
+  label: string;
+  hash: string;
+  operator: boolean;
+  created_at: Generated<Date>;
+  revoked_at: Timestamp | null;
+}
+
+export interface Tables {
+  ledger: LedgerTable;
+  collected_requests: CollectedRequestsTable;
+  collect_runs: CollectRunsTable;
+  edits: EditsTable;
+  profiles: ProfilesTable;
+  feedback: FeedbackTable;
+  api_keys: ApiKeysTable;
+}
+
+/** The transaction that `apply` hands to a handler. */
+export type Transaction = KyselyTransaction<Tables>;

@@ -1,0 +1,141 @@
+/**
+ * Every refusal and failure Millrace can name, in one table.
+ *
+ * The table drives three things: the HTTP answer (`src/http/problem.ts`), what a worker does with a thrown error
+ * (`workers/outcome.ts`) and `docs/errors.md`, which a test compares with this file in both directions.
+ */
+
+/** What a worker does when an attempt ends with this error. `later` spends no attempt. */
+export type RetryRule = 'never' | 'backoff' | 'later';
+
+interface ErrorRow {
+  /** HTTP status of the answer. */
+  readonly status: number;
+  /** What a worker does with it. */
+  readonly retry: RetryRule;
+  /** One sentence that stays the same for every occurrence. */
+  readonly title: string;
+  /** When it is said and what to do about it. */
+  readonly cure: string;
+}
+
+const row = (status: number, retry: RetryRule, title: string, cure: string): ErrorRow => ({
+  status,
+  retry,
+  title,
+  cure,
+});
+
+export const ERRORS = {
+  // The request could not be read.
+  'bad-request': row(400, 'never', 'The request is not valid HTTP.', 'Send one Host header, and a length or chunking.'),
+  'malformed-json': row(400, 'never', 'The body is not JSON.', 'Send one JSON object, encoded as UTF-8.'),
+  'undecodable-body': row(400, 'never', 'The body could not be decoded.', 'Make Content-Encoding match the bytes sent.'),
+  'body-too-large': row(413, 'never', 'The body is larger than the limit.', 'Send at most 256 KB; keep big data elsewhere.'),
+  'unsupported-media-type': row(415, 'never', 'This content type is not accepted.', 'Send application/json in UTF-8.'),
+  'unsupported-encoding': row(415, 'never', 'This content encoding is not accepted.', 'Send identity, gzip, deflate or br.'),
+  'method-not-allowed': row(405, 'never', 'This path does not answer that method.', 'Use a method that the Allow header lists.'),
+  'not-found': row(404, 'never', 'There is nothing at this path.', 'See GET /v1/definitions and the README for the paths.'),
+  'headers-too-large': row(431, 'never', 'The header fields are larger than the limit.', 'Send at most 16 KB of headers.'),
+  'request-timeout': row(408, 'never', 'The request did not arrive in time.', 'Send the whole request within 30 s.'),
+
+  // The request could be read, and is wrong.
+  'invalid-input': row(422, 'never', 'The request is well formed but wrong.', 'Mend each problem at the pointer it names.'),
+  'idempotency-key-reused': row(
+    422,
+    'never',
+    'This Idempotency-Key was used with another body.',
+    'Use a new key for a new request.',
+  ),
+  'unknown-job': row(404, 'never', 'No job definition has this name.', 'GET /v1/definitions lists the names.'),
+  'unknown-queue': row(404, 'never', 'No queue has this name.', 'GET /v1/queues lists the names.'),
+  'job-not-found': row(404, 'never', 'There is no such job.', 'Ids are known for 24 h after the job has finished.'),
+  'job-active': row(409, 'never', 'The job is running.', 'Wait for it to finish.'),
+  'job-finished': row(409, 'never', 'The job has already finished.', 'Nothing is left to do.'),
+  'job-not-dead': row(409, 'never', 'Only a dead job can be retried.', 'Read its state first.'),
+
+  // Who is asking.
+  unauthenticated: row(401, 'never', 'This needs a valid API key.', 'Send Authorization: Bearer <key>; make one with `millrace keys create`.'),
+  forbidden: row(403, 'never', 'This is not allowed to you.', 'Ask for the right, or change the setting that it names.'),
+
+  // The service cannot, for now.
+  'store-unavailable': row(503, 'later', 'A store that this needs is away.', 'Try again after Retry-After; GET /health says which.'),
+  'shutting-down': row(503, 'later', 'This process is stopping.', 'Try again; another process will answer.'),
+  'resource-held': row(409, 'later', 'Another attempt holds this resource.', 'It is tried again by itself.'),
+  'fence-lost': row(409, 'later', 'Somebody wrote this row after we read it.', 'It is tried again by itself from the new state.'),
+  'lock-lost': row(409, 'later', 'The lock was lost while the work ran.', 'It is tried again by itself.'),
+
+  // How an attempt ended.
+  'attempt-timed-out': row(504, 'backoff', 'The attempt passed its deadline.', 'Raise timeoutMs or make the work smaller.'),
+  'job-expired': row(410, 'never', 'The job was still waiting at its expiry.', 'Add workers, or raise expiresMs.'),
+  'job-cancelled': row(409, 'never', 'The job was cancelled.', 'Enqueue it again if it was a mistake.'),
+  'payload-invalid': row(422, 'never', 'A stored payload no longer fits its schema.', 'Mend the definition or enqueue a new job.'),
+  'result-invalid': row(500, 'never', 'The handler returned what its schema refuses.', 'Mend the handler or the result schema.'),
+  'work-refused': row(422, 'never', 'The work can never succeed as asked.', 'Read the detail; change the payload.'),
+  internal: row(500, 'backoff', 'Something failed that should not have.', 'Look in the log for the request id.'),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** One thing wrong with an input. `pointer` is an RFC 6901 JSON pointer into the body, or a parameter's name. */
+export interface Problem {
+  readonly pointer: string;
+  readonly message: string;
+}
+
+export interface AppErrorOptions {
+  /** The error underneath; logged, never sent to a caller. */
+  readonly cause?: unknown;
+  /** Each thing that is wrong, for `invalid-input`. */
+  readonly problems?: readonly Problem[];
+  /** Seconds until it makes sense to try again; becomes Retry-After, and the delay of a `later` outcome. */
+  readonly retryAfterSeconds?: number;
+  /** Extra response headers, such as Allow. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The one error class: a code from the table and a sentence about this occurrence. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+  readonly problems: readonly Problem[];
+  readonly retryAfterSeconds: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, detail: string, options: AppErrorOptions = {}) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.problems = options.problems ?? [];
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.headers = options.headers ?? {};
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get retry(): RetryRule {
+    return ERRORS[this.code].retry;
+  }
+}
+
+/** Thrown by a handler that wants to run again later; spends no attempt and is not an error. */
+export class Snooze extends Error {
+  override readonly name = 'Snooze';
+  readonly delayMs: number;
+
+  constructor(delayMs: number, reason: string) {
+    super(reason);
+    this.delayMs = delayMs;
+  }
+}
+
+/** Is this an `AppError`, optionally with this code? */
+export function isAppError(error: unknown, code?: ErrorCode): error is AppError {
+  return error instanceof AppError && (code === undefined || error.code === code);
+}
+
+/** The text of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

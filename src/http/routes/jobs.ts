@@ -1,0 +1,122 @@
+/** /v1/jobs: enqueue a job, read it, wait for it, cancel it, let a dead one run again. */
+
+import { z } from 'zod';
+import { AppError } from '../../errors.ts';
+import type { Completions } from '../../queue/completions.ts';
+import { queueOfJobId } from '../../queue/envelope.ts';
+import type { Inspector } from '../../queue/inspector.ts';
+import { FINISHED } from '../../queue/job-view.ts';
+import type { Enqueued, Producer } from '../../queue/producer.ts';
+import { defineRoute, type Route, type RouteAnswer, type RouteRequest } from '../route.ts';
+
+/** A year: the farthest that a job can be put off. */
+const FARTHEST_MS = 31_536_000_000;
+/** Seconds that a caller may wait for a job. */
+const LONGEST_WAIT_S = 60;
+
+const enqueueBody = z
+  .strictObject({
+    job: z.string().min(1).max(128),
+    payload: z.record(z.string(), z.unknown()),
+    delayMs: z.int().min(0).max(FARTHEST_MS).optional(),
+    runAt: z.iso.datetime({ offset: true }).optional(),
+    attempts: z.int().min(1).max(25).optional(),
+    priority: z.int().min(0).max(100).optional(),
+    timeoutMs: z.int().min(100).max(86_400_000).optional(),
+    tags: z.array(z.string().min(1).max(64)).max(10).optional(),
+  })
+  .refine((body) => body.delayMs === undefined || body.runAt === undefined, {
+    path: ['runAt'],
+    message: 'Give delayMs or runAt, not both.',
+  });
+
+const waitQuery = z.strictObject({ wait: z.coerce.number().min(0).max(LONGEST_WAIT_S).optional() });
+
+/** 202 with the place to look, the same for every repeat of a request. */
+export function accepted({ status: _status, ...job }: Enqueued): RouteAnswer {
+  return { status: 202, body: job, headers: { Location: `/v1/jobs/${job.id}` } };
+}
+
+/** The caller's Idempotency-Key. Throws `invalid-input` when it is not 1–255 printable ASCII characters. */
+export function idempotencyKeyOf(request: Pick<RouteRequest, 'header'>): string | undefined {
+  const key = request.header('idempotency-key');
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new AppError('invalid-input', 'The Idempotency-Key is not usable.', {
+    problems: [{ pointer: 'header:Idempotency-Key', message: 'must be 1–255 printable ASCII characters' }],
+  });
+}
+
+function runAtOf({ delayMs, runAt }: z.output<typeof enqueueBody>): Date | undefined {
+  if (delayMs !== undefined) return delayMs === 0 ? undefined : new Date(Date.now() + delayMs);
+  if (runAt === undefined) return undefined;
+  const date = new Date(runAt);
+  if (date.getTime() <= Date.now() + FARTHEST_MS) return date;
+  throw new AppError('invalid-input', 'The job is put off too far.', {
+    problems: [{ pointer: '/runAt', message: 'must be within a year from now' }],
+  });
+}
+
+export interface JobRoutesOptions {
+  readonly producer: Producer;
+  readonly inspector: Inspector;
+  readonly completions: Completions;
+}
+
+export function jobRoutes({ producer, inspector, completions }: JobRoutesOptions): Route[] {
+  return [
+    defineRoute({
+      method: 'POST',
+      path: '/v1/jobs',
+      access: 'caller',
+      about: 'Enqueue a job.',
+      body: enqueueBody,
+      handle: async (request) => {
+        const { job, payload, attempts, priority, timeoutMs, tags } = request.body;
+        const enqueued = await producer.enqueue({
+          tenant: request.tenant,
+          job,
+          payload,
+          runAt: runAtOf(request.body),
+          attempts,
+          priority,
+          timeoutMs,
+          tags,
+          idempotencyKey: idempotencyKeyOf(request),
+          requestId: request.requestId,
+        });
+        return accepted(enqueued);
+      },
+    }),
+    defineRoute({
+      method: 'GET',
+      path: '/v1/jobs/:id',
+      access: 'caller',
+      about: 'Read a job; with ?wait=30, wait up to that many seconds for it to finish.',
+      query: waitQuery,
+      handle: async ({ tenant, params, query, signal }) => {
+        const id = params.id ?? '';
+        const look = () => inspector.job(tenant, id);
+        const view = await look();
+        const queue = queueOfJobId(id);
+        if (query.wait === undefined || query.wait === 0 || FINISHED.has(view.state) || queue === undefined) {
+          return { body: view };
+        }
+        return { body: await completions.wait(queue, id, query.wait * 1000, signal, look) };
+      },
+    }),
+    defineRoute({
+      method: 'DELETE',
+      path: '/v1/jobs/:id',
+      access: 'caller',
+      about: 'Cancel a job that has not started.',
+      handle: async ({ tenant, params }) => ({ body: await inspector.cancel(tenant, params.id ?? '') }),
+    }),
+    defineRoute({
+      method: 'POST',
+      path: '/v1/jobs/:id/retry',
+      access: 'caller',
+      about: 'Let a dead job run again, with all its attempts.',
+      handle: async ({ tenant, params }) => ({ status: 202, body: await inspector.retry(tenant, params.id ?? '') }),
+    }),
+  ];
+}

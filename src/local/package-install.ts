@@ -1,0 +1,75 @@
+/**
+ * Install a system package without a person: apt-get as root or with a sudo that asks nothing, else Homebrew.
+ *
+ * Promises: a package's service is not started (a policy-rc.d of ours says no while we install, and goes with us); both
+ * give up after five minutes; nothing is changed on a system that has neither.
+ */
+
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { childEnvironment } from '../config.ts';
+import { isRoot } from './postgres-user.ts';
+import { findProgram, isFile } from './search-path.ts';
+
+const run = promisify(execFile);
+
+const INSTALL_MS = 300_000;
+const OUTPUT_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The guard names the shell that made it and says nothing once that is gone, so even one that is left behind by a
+ * kill is harmless. Package lists may be missing or old (a fresh container): they are fetched when the first try fails.
+ */
+const APT_SCRIPT = `
+set -eu
+guard=/usr/sbin/policy-rc.d
+if [ ! -e "$guard" ]; then
+  trap 'rm -f "$guard"' EXIT
+  trap 'exit 1' HUP INT TERM
+  printf '#!/bin/sh\\nkill -0 %s 2>/dev/null && exit 101\\nexit 0\\n' "$$" >"$guard"
+  chmod 755 "$guard"
+fi
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+install() { apt-get -o DPkg::Lock::Timeout=120 -y --no-install-recommends install "$@"; }
+install "$@" || { apt-get update && install "$@"; }
+`;
+
+/** The packages that bring a program. */
+export interface PackageNames {
+  /** Debian and Ubuntu packages, apart by spaces. */
+  readonly debian: string;
+  /** What follows `brew install`. */
+  readonly brew: string;
+}
+
+/** Install with apt-get where there is one, else with Homebrew. Why it could not; undefined when it did. */
+export async function installPackage(names: PackageNames, say: (line: string) => void): Promise<string | undefined> {
+  if ((await isFile('/etc/debian_version')) && (await findProgram(['apt-get'])) !== undefined) {
+    if (!isRoot() && !(await sudoAsksNothing())) return 'Installing it needs root, and sudo asks for a password.';
+    say(`Installing the package ${names.debian} with apt-get …`);
+    const command = ['sh', '-c', APT_SCRIPT, 'install', ...names.debian.split(' ')];
+    return attempt(isRoot() ? command : ['sudo', '-n', ...command]);
+  }
+  if ((await findProgram(['brew'])) === undefined) return undefined;
+  say(`Installing ${names.brew} with Homebrew …`);
+  return attempt(['brew', 'install', ...names.brew.split(' ')]);
+}
+
+async function sudoAsksNothing(): Promise<boolean> {
+  if ((await findProgram(['sudo'])) === undefined) return false;
+  return run('sudo', ['-n', 'true'], { timeout: 5000 }).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function attempt(command: readonly string[]): Promise<string | undefined> {
+  const [program = '', ...args] = command;
+  try {
+    await run(program, args, { timeout: INSTALL_MS, maxBuffer: OUTPUT_BYTES, env: childEnvironment({}) });
+    return undefined;
+  } catch (error) {
+    const printed = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+    return `Installing failed:\n\n${printed.trimEnd().split('\n').slice(-8).join('\n')}`;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * What travels through Redis for one job, and the id it has. Fixed before anything is tried: every retry, relay and
+ * replay carries the same.
+ */
+
+import { createHash, randomBytes } from 'node:crypto';
+import { z } from 'zod';
+
+/** The data of a BullMQ job. Parsed again by the worker: nothing that slept in a queue is trusted. */
+export const envelopeSchema = z.object({
+  tenant: z.string(),
+  payload: z.unknown(),
+  /** Milliseconds since 1970, when it was accepted. */
+  requestedAt: z.number(),
+  /** Milliseconds since 1970, before which it must not start; absent: at once. */
+  runAt: z.number().optional(),
+  /** Milliseconds since 1970, after which it must not start; absent: never. */
+  expiresAt: z.number().optional(),
+  timeoutMs: z.number(),
+  tags: z.array(z.string()).optional(),
+  /** The HTTP request that asked for it. */
+  requestId: z.string().optional(),
+  /** SHA-256 of the request, to tell a repeat from a reuse of its key. */
+  bodyHash: z.string().optional(),
+});
+
+export type Envelope = z.output<typeof envelopeSchema>;
+
+/** What makes two requests one: a definition's `once`, a caller's Idempotency-Key, or a clock or event trigger. */
+export type Sameness = { readonly kind: 'once' | 'key'; readonly value: string };
+
+/**
+ * The id of a job: `<queue>_` and either the SHA-256 of what makes it the same, or a time and 80 random bits, so that
+ * ids sort by time. Never looks like a number, never holds a colon (BullMQ refuses both).
+ */
+export function jobIdFor(tenant: string, job: string, sameness: Sameness | undefined, nowMs: number): string {
+  const queue = job.slice(0, job.indexOf('.'));
+  if (sameness === undefined) {
+    return `${queue}_${nowMs.toString(16).padStart(12, '0')}${randomBytes(10).toString('hex')}`;
+  }
+  const hash = createHash('sha256');
+  for (const part of [tenant, job, sameness.kind, sameness.value]) {
+    const bytes = Buffer.from(part);
+    hash.update(`${bytes.length}:`).update(bytes);
+  }
+  return `${queue}_${hash.digest('hex')}`;
+}
+
+/** The queue of a job id, or undefined when it is no id of ours. */
+export function queueOfJobId(id: string): string | undefined {
+  return /^([a-z][a-z0-9-]{0,62})_(?:[0-9a-f]{32}|[0-9a-f]{64})$/.exec(id)?.[1];
+}
+
+/** SHA-256 of a JSON value, the same whatever the order of its keys. */
+export function hashOf(value: unknown): string {
+  return createHash('sha256').update(canonical(value)).digest('hex');
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+    entries.sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, each]) => `${JSON.stringify(key)}:${canonical(each)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}

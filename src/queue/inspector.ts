@@ -1,0 +1,177 @@
+/**
+ * Looking at jobs and queues, and the few things a person may do to them: cancel, retry.
+ *
+ * Promises: another tenant's job does not exist; a cancel first writes a tombstone and then removes the job, so that no
+ * replay can raise it; every call is bounded. While Redis is away everything rejects with `store-unavailable`.
+ */
+
+import type { CollectedRequests } from '../collected-requests.ts';
+import type { Ledger } from '../database/ledger.ts';
+import { AppError } from '../errors.ts';
+import type { Breaker } from '../redis/breaker.ts';
+import { queueOfJobId } from './envelope.ts';
+import { FINISHED, type JobView, rememberedView, type StoredJob, viewOf } from './job-view.ts';
+import type { MillraceQueue, Queues } from './queues.ts';
+
+/** How many jobs a queue holds, by state, and who works on it. */
+export interface QueueView {
+  readonly name: string;
+  readonly counts: {
+    readonly waiting: number;
+    readonly active: number;
+    readonly delayed: number;
+    readonly prioritized: number;
+    readonly completed: number;
+    readonly failed: number;
+  };
+  /** Milliseconds since the oldest waiting job could have started; 0 when none waits. */
+  readonly oldestWaitingMs: number;
+  /** Worker processes that are connected to this queue. */
+  readonly workers: number;
+  readonly paused: boolean;
+}
+
+export interface InspectorOptions {
+  readonly queues: Queues;
+  readonly ledger: Ledger;
+  readonly collectedRequests: CollectedRequests;
+  readonly breaker: Breaker;
+}
+
+export class Inspector {
+  readonly #queues: Queues;
+  readonly #ledger: Ledger;
+  readonly #collectedRequests: CollectedRequests;
+  readonly #breaker: Breaker;
+
+  constructor({ queues, ledger, collectedRequests, breaker }: InspectorOptions) {
+    this.#queues = queues;
+    this.#ledger = ledger;
+    this.#collectedRequests = collectedRequests;
+    this.#breaker = breaker;
+  }
+
+  /** One job. Throws `job-not-found`, also for another tenant's. */
+  async job(tenant: string, id: string): Promise<JobView> {
+    const queue = this.#queueOf(id);
+    const found = await this.#breaker.run(() => readJob(queue, id));
+    if (found !== undefined) {
+      if (found.job.data.tenant !== tenant) throw notFound(id);
+      return viewOf(found.job, found.state);
+    }
+    return this.#remembered(tenant, id, queue.name);
+  }
+
+  /** Every queue, by name. */
+  async queues(): Promise<QueueView[]> {
+    return Promise.all(this.#queues.all.map((queue) => this.#look(queue)));
+  }
+
+  /** One queue. Throws `unknown-queue`. */
+  async queue(name: string): Promise<QueueView> {
+    return this.#look(this.#queues.get(name));
+  }
+
+  /** Cancel a job that has not started. Throws `job-not-found`, `job-active` or `job-finished`. */
+  async cancel(tenant: string, id: string): Promise<JobView> {
+    const view = await this.job(tenant, id);
+    if (view.state === 'cancelled') return view;
+    if (FINISHED.has(view.state)) throw new AppError('job-finished', `The job is ${view.state}.`);
+    if (view.state === 'active') throw new AppError('job-active', 'The job is running and cannot be cancelled.');
+    const before = await this.#ledger.cancel({ jobId: id, tenant, job: view.job });
+    if (before.outcome === 'applied') throw new AppError('job-finished', 'The effect of the job was applied already.');
+    await this.#collectedRequests.withdraw(id);
+    const queue = this.#queueOf(id);
+    // An attempt that began meanwhile holds the job's lock: it finds the tombstone and ends as cancelled by itself.
+    await this.#breaker.run(async () => {
+      const job = await queue.getJob(id);
+      if (job !== undefined && !(await job.isActive())) await job.remove();
+    });
+    return rememberedView(id, queue.name, { job: view.job, state: 'cancelled' });
+  }
+
+  /** Let a dead job run again, with all its attempts. Throws `job-not-found` or `job-not-dead`. */
+  async retry(tenant: string, id: string): Promise<JobView> {
+    const view = await this.job(tenant, id);
+    if (view.state !== 'dead') throw new AppError('job-not-dead', `The job is ${view.state}.`);
+    await this.#breaker.run(async () => {
+      const job = await this.#queueOf(id).getJob(id);
+      await job?.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+    });
+    return this.job(tenant, id);
+  }
+
+  /** The dead letters of a queue for one tenant, newest first, at most `limit` of the newest 1,000. */
+  async dead(tenant: string, name: string, limit: number): Promise<JobView[]> {
+    const queue = this.#queues.get(name);
+    const jobs = await this.#breaker.run(() => queue.getFailed(0, 999));
+    return jobs
+      .filter((job) => job?.data.tenant === tenant)
+      .map((job) => viewOf(job, 'failed'))
+      .filter((view) => view.state === 'dead')
+      .slice(0, limit);
+  }
+
+  /** What PostgreSQL remembers of a job whose key Redis has lost or not yet seen. */
+  async #remembered(tenant: string, id: string, queue: string): Promise<JobView> {
+    const request = await this.#collectedRequests.find(tenant, id);
+    if (request !== undefined) {
+      const into = request.collected_into;
+      const result = into === null ? undefined : await this.#ledger.read(into);
+      return rememberedView(id, queue, {
+        job: request.job,
+        state: into === null ? 'accepted' : 'completed',
+        result: result?.outcome === 'applied' ? result.result : null,
+        collectedInto: into === id ? null : into,
+        requestedAt: request.requested_at,
+      });
+    }
+    const record = await this.#ledger.readFor(tenant, id);
+    if (record.outcome === 'none') throw notFound(id);
+    const state = record.outcome === 'applied' ? 'completed' : 'cancelled';
+    return rememberedView(id, queue, { job: record.job, state, ...(record.outcome === 'applied' && { result: record.result }) });
+  }
+
+  #queueOf(id: string): MillraceQueue {
+    const name = queueOfJobId(id);
+    if (name === undefined || !this.#queues.has(name)) throw notFound(id);
+    return this.#queues.get(name);
+  }
+
+  #look(queue: MillraceQueue): Promise<QueueView> {
+    return this.#breaker.run(async () => {
+      const [counts, paused, workers, oldestWaitingMs] = await Promise.all([
+        queue.getJobCounts('wait', 'active', 'delayed', 'prioritized', 'completed', 'failed'),
+        queue.isPaused(),
+        queue.getWorkersCount(),
+        oldestWaitMs(queue),
+      ]);
+      const { active = 0, delayed = 0, prioritized = 0, completed = 0, failed = 0 } = counts;
+      const waiting = counts.wait ?? 0;
+      return {
+        name: queue.name,
+        counts: { waiting, active, delayed, prioritized, completed, failed },
+        oldestWaitingMs,
+        workers,
+        paused,
+      };
+    });
+  }
+}
+
+async function readJob(queue: MillraceQueue, id: string): Promise<{ job: StoredJob; state: string } | undefined> {
+  // The state is read before the job: a job that finishes in between is seen with its result, never finished without.
+  const state = await queue.getJobState(id);
+  const job = await queue.getJob(id);
+  return job === undefined || state === 'unknown' ? undefined : { job, state };
+}
+
+async function oldestWaitMs(queue: MillraceQueue): Promise<number> {
+  const [oldest] = await queue.getJobs(['wait', 'prioritized'], 0, 0, true);
+  if (oldest === undefined) return 0;
+  return Math.max(0, Date.now() - Math.max(oldest.timestamp + (oldest.opts.delay ?? 0), oldest.processedOn ?? 0));
+}
+
+function notFound(id: string): AppError {
+  return new AppError('job-not-found', `There is no job "${id.slice(0, 100)}".`);
+}

@@ -1,0 +1,217 @@
+/**
+ * Accepting work: from a request to a job in its queue. Whoever enqueues (HTTP, a handler, a clock, an event) comes
+ * through here.
+ *
+ * Promises: the id and all times are fixed before Redis is tried; the same `once` value or key gives the same id and
+ * the same answer; nothing that does not fit the definition reaches Redis. While Redis is away it rejects with
+ * `store-unavailable`; a rejected request may still have been done, so a retry must carry the same key.
+ */
+
+import type { CollectedRequests } from '../collected-requests.ts';
+import { AppError, isAppError } from '../errors.ts';
+import { problemsFromZod } from '../problems.ts';
+import type { Breaker } from '../redis/breaker.ts';
+import type { Catalog } from './catalog.ts';
+import { type Envelope, hashOf, jobIdFor, type Sameness } from './envelope.ts';
+import type { JobDefinition } from './job.ts';
+
+import type { Queues } from './queues.ts';
+
+/** A request to enqueue, already checked for shape and ranges. */
+export interface EnqueueRequest {
+  readonly tenant: string;
+  readonly job: string;
+  readonly payload: unknown;
+  readonly runAt?: Date | undefined;
+  readonly attempts?: number | undefined;
+  readonly priority?: number | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly tags?: readonly string[] | undefined;
+  /** A caller's Idempotency-Key. */
+  readonly idempotencyKey?: string | undefined;
+  /** A trigger's own sameness; wins over the definition's `once`. */
+  readonly once?: string | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** The answer to an accepted request; the same for every repeat of it. */
+export interface Enqueued {
+  readonly status: 'queued' | 'duplicate';
+  readonly id: string;
+  readonly job: string;
+  readonly queue: string;
+  readonly state: 'accepted' | 'waiting' | 'delayed';
+  /** ISO 8601, UTC. */
+  readonly requestedAt: string;
+  /** ISO 8601, UTC; absent: at once. */
+  readonly runAt?: string;
+}
+
+/** A job that is ready to be handed to Redis. */
+export interface PreparedJob {
+  readonly id: string;
+  readonly definition: JobDefinition;
+  readonly envelope: Envelope;
+  readonly attempts: number;
+  readonly priority: number;
+  /** Somebody may have asked for the same before. */
+  readonly repeatable: boolean;
+}
+
+export interface ProducerOptions {
+  readonly catalog: Catalog;
+  readonly queues: Queues;
+  readonly breaker: Breaker;
+  readonly collectedRequests: CollectedRequests;
+  readonly clock?: () => number;
+}
+
+/** Overdue requests that one sweep looks at. */
+const MOST_OVERDUE = 1000;
+
+export class Producer {
+  readonly #catalog: Catalog;
+  readonly #queues: Queues;
+  readonly #breaker: Breaker;
+  readonly #collectedRequests: CollectedRequests;
+  readonly #clock: () => number;
+
+  constructor({ catalog, queues, breaker, collectedRequests, clock = Date.now }: ProducerOptions) {
+    this.#catalog = catalog;
+    this.#queues = queues;
+    this.#breaker = breaker;
+    this.#collectedRequests = collectedRequests;
+    this.#clock = clock;
+  }
+
+  /** Accept a request. Throws `unknown-job`, `invalid-input`, `idempotency-key-reused` or `store-unavailable`. */
+  async enqueue(request: EnqueueRequest): Promise<Enqueued> {
+    return this.hand(this.prepare(request));
+  }
+
+  /**
+   * As `enqueue`, for a gathering definition: the request is a row in PostgreSQL before Redis is tried. With Redis away
+   * it is `accepted` all the same, and the sweep of overdue requests brings it to its queue.
+   */
+  async enqueueKept(request: EnqueueRequest): Promise<Enqueued> {
+    const prepared = this.prepare(request);
+    const { id, definition, envelope } = prepared;
+    if (definition.collect === undefined) throw new AppError('internal', `${definition.name} gathers nothing.`);
+    const collect = { tenant: envelope.tenant, job: definition.name, key: definition.collect(envelope.payload) };
+    const requestedAt = new Date(envelope.requestedAt);
+    await this.#collectedRequests.add(collect, { id, requestedAt, payload: envelope.payload });
+    try {
+      return await this.hand(prepared);
+    } catch (error) {
+      if (!isAppError(error, 'store-unavailable')) throw error;
+      return { ...answer(prepared, envelope, 'queued'), state: 'accepted' };
+    }
+  }
+
+  /** Fix the id, the times and the payload of a request. Throws `unknown-job` or `invalid-input`; touches no store. */
+  prepare(request: EnqueueRequest): PreparedJob {
+    const definition = this.#catalog.get(request.job);
+    const parsed = definition.payload.safeParse(request.payload);
+    if (!parsed.success) {
+      const problems = problemsFromZod(parsed.error, '/payload');
+      throw new AppError('invalid-input', `The payload does not fit ${definition.name}.`, { problems });
+    }
+    const nowMs = this.#clock();
+    const sameness = samenessOf(request, definition, parsed.data);
+    const { runAt, tags, requestId, payload } = request;
+    const envelope: Envelope = {
+      tenant: request.tenant,
+      payload,
+      requestedAt: nowMs,
+      timeoutMs: request.timeoutMs ?? definition.timeoutMs,
+      ...(runAt !== undefined && { runAt: runAt.getTime() }),
+      ...(definition.expiresMs > 0 && { expiresAt: (runAt?.getTime() ?? nowMs) + definition.expiresMs }),
+      ...(tags !== undefined && tags.length > 0 && { tags: [...tags] }),
+      ...(requestId !== undefined && { requestId }),
+      ...(sameness?.kind === 'key' && { bodyHash: bodyHashOf(request) }),
+    };
+    return {
+      id: jobIdFor(request.tenant, definition.name, sameness, nowMs),
+      definition,
+      envelope,
+      attempts: request.attempts ?? definition.attempts,
+      priority: request.priority ?? definition.priority,
+      repeatable: sameness !== undefined,
+    };
+  }
+
+  /** Hand a prepared job to Redis. Doing it twice is harmless. */
+  async hand(prepared: PreparedJob): Promise<Enqueued> {
+    if (prepared.repeatable) {
+      const known = await this.#known(prepared);
+      if (known !== undefined) return answer(prepared, known, 'duplicate');
+    }
+    await this.#add(prepared);
+    if (!prepared.repeatable) return answer(prepared, prepared.envelope, 'queued');
+    // Two callers may have come with one key: whoever was first is the answer to both.
+    const stored = (await this.#known(prepared)) ?? prepared.envelope;
+    return answer(prepared, stored, stored.requestedAt === prepared.envelope.requestedAt ? 'queued' : 'duplicate');
+  }
+
+  /** Enqueue gathered requests again that are open for longer than `olderThanMs`: their wake-up may have been lost. */
+  async wakeOverdue(olderThanMs: number): Promise<number> {
+    const overdue = await this.#collectedRequests.overdue(new Date(this.#clock() - olderThanMs), MOST_OVERDUE);
+    for (const request of overdue) {
+      const definition = this.#catalog.getStored(request.job);
+      const { attempts, priority, timeoutMs } = definition;
+      const requestedAt = request.requestedAt.getTime();
+      const envelope: Envelope = { tenant: request.tenant, payload: request.payload, requestedAt, timeoutMs };
+      await this.#add({ id: request.id, definition, envelope, attempts, priority, repeatable: false });
+    }
+    return overdue.length;
+  }
+
+  async #add({ id, definition, envelope, attempts, priority }: PreparedJob): Promise<void> {
+    const delay = envelope.runAt === undefined ? 0 : Math.max(0, envelope.runAt - this.#clock());
+    await this.#breaker.run(() =>
+      this.#queues.get(definition.queue).add(definition.name, envelope, {
+        jobId: id,
+        attempts,
+        timestamp: envelope.requestedAt,
+        backoff: { type: 'custom' },
+        ...(delay > 0 && { delay }),
+        ...(priority > 0 && { priority }),
+      }),
+    );
+  }
+
+  /** The envelope that stands under this id already, when it is a repeat. Throws `idempotency-key-reused`. */
+  async #known({ id, definition, envelope }: PreparedJob): Promise<Envelope | undefined> {
+    const job = await this.#breaker.run(() => this.#queues.get(definition.queue).getJob(id));
+    if (job === undefined) return undefined;
+    if (envelope.bodyHash !== undefined && job.data.bodyHash !== envelope.bodyHash) {
+      throw new AppError('idempotency-key-reused', `The key was used for job ${id} with another request.`);
+    }
+    return job.data;
+  }
+}
+
+function samenessOf(request: EnqueueRequest, definition: JobDefinition, payload: unknown): Sameness | undefined {
+  if (request.idempotencyKey !== undefined) return { kind: 'key', value: request.idempotencyKey };
+  if (request.once !== undefined) return { kind: 'once', value: request.once };
+  if (definition.once !== undefined) return { kind: 'once', value: definition.once(payload) };
+  return undefined;
+}
+
+function bodyHashOf({ job, payload, attempts, priority, timeoutMs, tags }: EnqueueRequest): string {
+  // Not runAt: a repeat of `delayMs: 5000` a second later asks for the same.
+  return hashOf({ job, payload, attempts, priority, timeoutMs, tags });
+}
+
+function answer({ id, definition }: PreparedJob, envelope: Envelope, status: Enqueued['status']): Enqueued {
+  const later = envelope.runAt !== undefined && envelope.runAt > envelope.requestedAt;
+  return {
+    status,
+    id,
+    job: definition.name,
+    queue: definition.queue,
+    state: later ? 'delayed' : 'waiting',
+    requestedAt: new Date(envelope.requestedAt).toISOString(),
+    ...(later && envelope.runAt !== undefined && { runAt: new Date(envelope.runAt).toISOString() }),
+  };
+}

@@ -1,0 +1,108 @@
+/**
+ * Builds every capability once, in order, and hands collaborators over. The only file that knows them all; holds no
+ * logic.
+ */
+
+import { ApiKeys } from './access/api-keys.ts';
+import { Cache } from './cache.ts';
+import { CollectedRequests } from './collected-requests.ts';
+import type { Config } from './config.ts';
+import { connectDatabase, type Database } from './database/connection.ts';
+import { Ledger } from './database/ledger.ts';
+import { Publisher } from './events/publisher.ts';
+import { Flows } from './flows.ts';
+import { type Deadline, type Lifecycle, Parts } from './lifecycle.ts';
+import { Locks } from './locks.ts';
+import type { Logger } from './logger.ts';
+import { Learning } from './profiles/learning.ts';
+import { Profiles } from './profiles/profiles.ts';
+import type { Catalog } from './queue/catalog.ts';
+import { Inspector } from './queue/inspector.ts';
+import { Producer } from './queue/producer.ts';
+import { Queues } from './queue/queues.ts';
+import { Breaker } from './redis/breaker.ts';
+import { closeRedis, connectRedis, type RedisRole, type ScriptedRedis } from './redis/connections.ts';
+
+export interface ServicesOptions {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly logger: Logger;
+  /** Role of the process, shown by the stores: `web` or `worker`. */
+  readonly role: string;
+  /** Told of every wait for a lock, in milliseconds. */
+  readonly onLockWait?: (kind: string, ms: number, outcome: string) => void;
+}
+
+export class Services implements Lifecycle {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly catalog: Catalog;
+  /** Fails fast: for everything somebody waits on. */
+  readonly redis: ScriptedRedis;
+  readonly redisBreaker: Breaker;
+  readonly cacheRedis: ScriptedRedis;
+  readonly cacheBreaker: Breaker;
+  readonly database: Database;
+  readonly ledger: Ledger;
+  readonly collectedRequests: CollectedRequests;
+  readonly cache: Cache;
+  readonly locks: Locks;
+  readonly flows: Flows;
+  readonly profiles: Profiles;
+  readonly learning: Learning;
+  readonly apiKeys: ApiKeys;
+  readonly queues: Queues;
+  readonly producer: Producer;
+  readonly inspector: Inspector;
+  readonly publisher: Publisher;
+  readonly #parts = new Parts();
+
+  constructor({ config, catalog, logger, role, onLockWait }: ServicesOptions) {
+    this.config = config;
+    this.catalog = catalog;
+    this.logger = logger;
+    const keyPrefix = config.KEY_PREFIX;
+
+    this.database = connectDatabase({
+      url: config.DATABASE_URL,
+      schema: config.DATABASE_SCHEMA,
+      poolSize: config.DATABASE_POOL_SIZE,
+      name: role,
+      onIdleError: (error) => logger.warn({ err: { message: error.message } }, 'lost a connection to PostgreSQL'),
+    });
+    this.#parts.add('database', { stop: () => this.database.destroy() });
+    this.redis = this.#connect(config.REDIS_URL, 'producer', `${role}:queue`);
+    this.redisBreaker = this.#parts.add('redis breaker', new Breaker({ name: 'redis', client: this.redis, logger }));
+    this.cacheRedis = this.#connect(config.REDIS_CACHE_URL, 'cache', `${role}:cache`);
+    this.cacheBreaker = this.#parts.add('cache breaker', new Breaker({ name: 'cache', client: this.cacheRedis, logger }));
+
+    this.ledger = new Ledger({ database: this.database });
+    this.collectedRequests = new CollectedRequests({ database: this.database });
+    this.apiKeys = new ApiKeys({ database: this.database });
+    this.cache = this.#parts.add('cache', new Cache({ redis: this.cacheRedis, breaker: this.cacheBreaker, config, logger }));
+    this.locks = new Locks({ redis: this.redis, keyPrefix, logger, ...(onLockWait && { onWait: onLockWait }) });
+    this.flows = new Flows({ cache: this.cache });
+    this.profiles = new Profiles({ database: this.database, cache: this.cache });
+    this.learning = new Learning({ database: this.database });
+
+    const { catalog: definitions, ledger, collectedRequests, redisBreaker: breaker } = this;
+    this.queues = this.#parts.add(
+      'queues',
+      new Queues({ names: definitions.queues, redis: this.redis, prefix: config.QUEUE_PREFIX, logger }),
+    );
+    this.producer = new Producer({ catalog: definitions, queues: this.queues, breaker, collectedRequests });
+    this.inspector = new Inspector({ queues: this.queues, ledger, collectedRequests, breaker });
+    this.publisher = new Publisher({ redis: this.redis, breaker, keyPrefix });
+  }
+
+  /** Close what was opened, newest first. */
+  stop(deadline: Deadline): Promise<void> {
+    return this.#parts.stop(deadline, this.logger);
+  }
+
+  #connect(url: string, role: RedisRole, name: string): ScriptedRedis {
+    const client = connectRedis({ url, role, name, logger: this.logger });
+    this.#parts.add(`redis ${name}`, { stop: (deadline) => closeRedis(client, Math.min(1000, deadline.leftMs)) });
+    return client;
+  }
+}

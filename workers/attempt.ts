@@ -1,0 +1,52 @@
+/** An attempt at a job, and what the machinery needs to run one. */
+
+import type { Cache } from '../src/cache.ts';
+import type { CollectedRequests, CollectPace } from '../src/collected-requests.ts';
+import type { Ledger } from '../src/database/ledger.ts';
+import type { Event } from '../src/events/event.ts';
+import type { Publisher } from '../src/events/publisher.ts';
+import type { Locks } from '../src/locks.ts';
+import type { Logger } from '../src/logger.ts';
+import type { Catalog } from '../src/queue/catalog.ts';
+import type { Envelope } from '../src/queue/envelope.ts';
+import type { JobDefinition, JobServices } from '../src/queue/job.ts';
+import type { Producer } from '../src/queue/producer.ts';
+
+/** The job as the pool took it. */
+export interface TakenJob {
+  readonly id: string;
+  readonly name: string;
+  readonly data: unknown;
+  /** Attempts that have failed before this one. */
+  readonly failedAttempts: number;
+  progress(value: number | object): Promise<void>;
+}
+
+/** What the machinery needs to run any job. */
+export interface RunTools {
+  readonly catalog: Catalog;
+  readonly services: JobServices;
+  readonly collectedRequests: CollectedRequests;
+  readonly ledger: Ledger;
+  readonly locks: Locks;
+  readonly cache: Cache;
+  readonly publisher: Publisher;
+  readonly producer: Producer;
+  /** Enqueue the jobs that wait `on` this event. */
+  readonly fire: (event: Event) => Promise<void>;
+  readonly pace: CollectPace;
+  /** Enqueue gathered requests again that are open beyond their time by more than `graceMs`. */
+  readonly wakeOverdue: (graceMs: number) => Promise<number>;
+  readonly logger: Logger;
+  readonly clock: () => number;
+}
+
+/** An attempt under way. */
+export interface Attempt {
+  readonly job: TakenJob;
+  readonly definition: JobDefinition;
+  readonly envelope: Envelope;
+  readonly payload: unknown;
+  readonly startedAt: Date;
+  readonly tools: RunTools;
+}

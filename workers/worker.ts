@@ -1,0 +1,104 @@
+/**
+ * A worker, composed: the services, one pool per queue, the clocks, and how they stop.
+ *
+ * Promises: an unknown queue or a queue without a pool row is refused before anything is opened. On stop the pools go
+ * first, then the clocks, then the connections, all against one deadline.
+ */
+
+import type { Config } from '../src/config.ts';
+import { BootError, type Deadline, type Lifecycle, Parts } from '../src/lifecycle.ts';
+import type { Logger } from '../src/logger.ts';
+import type { Catalog } from '../src/queue/catalog.ts';
+import { closeRedis, connectRedis } from '../src/redis/connections.ts';
+import { Services } from '../src/services.ts';
+import type { RunTools } from './attempt.ts';
+import { Pool } from './pool.ts';
+import { type PoolRow, poolRows } from './pools.ts';
+import { Triggers } from './triggers.ts';
+
+export interface WorkerOptions {
+  readonly config: Config;
+  readonly catalog: Catalog;
+  readonly logger: Logger;
+  /** Queues to work on; empty: all. */
+  readonly queues: readonly string[];
+  /** Pool rows; those of `pools.ts` unless told. */
+  readonly rows?: Readonly<Record<string, PoolRow>>;
+}
+
+export class WorkerProcess implements Lifecycle {
+  readonly services: Services;
+  readonly #parts = new Parts();
+  readonly #pools: readonly Pool[];
+  readonly #triggers: Triggers;
+  readonly #logger: Logger;
+
+  constructor({ config, catalog, logger, queues, rows = poolRows(config) }: WorkerOptions) {
+    const chosen = chooseRows(catalog.queues, rows, queues);
+    this.#logger = logger;
+    this.services = this.#parts.add('services', new Services({ config, catalog, logger, role: 'worker' }));
+    const { producer, apiKeys } = this.services;
+    const redis = connectRedis({ url: config.REDIS_URL, role: 'worker', name: 'worker:pools', logger });
+    this.#parts.add('pool connection', { stop: (deadline) => closeRedis(redis, Math.min(1000, deadline.leftMs)) });
+    this.#triggers = this.#parts.add(
+      'triggers',
+      new Triggers({ catalog, producer, tenants: () => apiKeys.tenants(), logger }),
+    );
+    const longestPaceMs = Math.max(...Object.values(rows).map(({ pace }) => pace.windowMs + pace.rateMs));
+    this.#pools = chosen.map(([queue, row]) => {
+      const tools = this.#tools(row, longestPaceMs);
+      const measure = () => {};
+      return new Pool({ queue, row, redis, prefix: config.QUEUE_PREFIX, tools, logger, measure });
+    });
+    this.#parts.add('pools', { stop: (deadline) => stopAll(this.#pools, deadline) });
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#pools.map((pool) => pool.start()));
+    await this.#triggers.start();
+  }
+
+  stop(deadline: Deadline): Promise<void> {
+    return this.#parts.stop(deadline, this.#logger);
+  }
+
+  #tools({ pace }: PoolRow, longestPaceMs: number): RunTools {
+    const { profiles, learning, producer, ...services } = this.services;
+    return {
+      catalog: services.catalog,
+      services: { profiles, learning },
+      collectedRequests: services.collectedRequests,
+      ledger: services.ledger,
+      locks: services.locks,
+      cache: services.cache,
+      publisher: services.publisher,
+      producer,
+      fire: (event) => this.#triggers.fire(event),
+      wakeOverdue: (graceMs) => producer.wakeOverdue(longestPaceMs + graceMs),
+      pace,
+      logger: this.#logger,
+      clock: Date.now,
+    };
+  }
+}
+
+/** All pools stop at the same time, against one deadline. */
+async function stopAll(pools: readonly Pool[], deadline: Deadline): Promise<void> {
+  const results = await Promise.allSettled(pools.map((pool) => pool.stop(deadline)));
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+}
+
+function chooseRows(
+  queues: readonly string[],
+  rows: Readonly<Record<string, PoolRow>>,
+  names: readonly string[],
+): [string, PoolRow][] {
+  const unknown = names.find((name) => !queues.includes(name));
+  if (unknown !== undefined) throw new BootError(`There is no queue "${unknown}". There are: ${queues.join(', ')}.`);
+  return (names.length > 0 ? names : queues).map((queue) => {
+    const row = rows[queue];
+    if (row !== undefined) return [queue, row];
+    throw new BootError(`jobs/${queue}/ has no row in workers/pools.ts. Add one with its concurrency.`);
+  });
+}
