@@ -168,13 +168,14 @@ export class CollectedRequests {
     );
   }
 
-  /** Open requests older than a moment, oldest first, at most `limit`. */
-  async overdue(before: Date, limit: number): Promise<OverdueRequest[]> {
+  /** Open requests to these jobs that are older than a moment, oldest first, at most `limit`. */
+  async overdue(jobs: readonly string[], before: Date, limit: number): Promise<OverdueRequest[]> {
     const rows = await this.#ask(() =>
       this.#database
         .selectFrom('collected_requests')
         .select(['job_id', 'tenant', 'job', 'key', 'payload', 'requested_at'])
         .where('collected_into', 'is', null)
+        .where('job', 'in', jobs)
         .where('requested_at', '<', before)
         .orderBy('requested_at')
         .limit(limit)

@@ -103,7 +103,9 @@ export class ConfigError extends BootError {
   readonly lines: readonly string[];
 
   constructor(lines: readonly string[]) {
-    super(`The configuration has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}:\n${lines.join('\n')}`);
+    super(
+      `The configuration has ${lines.length === 1 ? 'a problem' : `${lines.length} problems`}:\n${lines.join('\n')}`,
+    );
     this.lines = lines;
   }
 }

@@ -41,12 +41,7 @@ export const ERRORS = {
 
   // The request could be read, and is wrong.
   'invalid-input': row(422, 'never', 'The request is well formed but wrong.', 'Mend each problem at the pointer it names.'),
-  'idempotency-key-reused': row(
-    422,
-    'never',
-    'This Idempotency-Key was used with another body.',
-    'Use a new key for a new request.',
-  ),
+  'idempotency-key-reused': row(422, 'never', 'This Idempotency-Key was used with another body.', 'Use a new key for a new request.'),
   'unknown-job': row(404, 'never', 'No job definition has this name.', 'GET /v1/definitions lists the names.'),
   'unknown-queue': row(404, 'never', 'No queue has this name.', 'GET /v1/queues lists the names.'),
   'job-not-found': row(404, 'never', 'There is no such job.', 'Ids are known for 24 h after the job has finished.'),

@@ -60,7 +60,12 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
 }
 
 /** Run `work` every `ms` until the signal aborts; never two runs at once; an error goes to `failed` and the next run comes. */
-export async function repeat(ms: number, signal: AbortSignal, work: () => Promise<void>, failed: (error: unknown) => void) {
+export async function repeat(
+  ms: number,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+  failed: (error: unknown) => void,
+) {
   while (!signal.aborted) {
     try {
       await work();

@@ -14,6 +14,7 @@ import { Flows } from './flows.ts';
 import { type Deadline, type Lifecycle, Parts } from './lifecycle.ts';
 import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
+import type { Metrics } from './monitoring/metrics.ts';
 import { Learning } from './profiles/learning.ts';
 import { Profiles } from './profiles/profiles.ts';
 import type { Catalog } from './queue/catalog.ts';
@@ -21,7 +22,10 @@ import { Inspector } from './queue/inspector.ts';
 import { Producer } from './queue/producer.ts';
 import { Queues } from './queue/queues.ts';
 import { Breaker } from './redis/breaker.ts';
-import { closeRedis, connectRedis, type RedisRole, type ScriptedRedis } from './redis/connections.ts';
+import { closeRedis, connectRedis, type RedisRole, redisReady, type ScriptedRedis } from './redis/connections.ts';
+
+/** Milliseconds that a starting process waits for its first connections. */
+const FIRST_CONNECT_MS = 2000;
 
 export interface ServicesOptions {
   readonly config: Config;
@@ -29,8 +33,8 @@ export interface ServicesOptions {
   readonly logger: Logger;
   /** Role of the process, shown by the stores: `web` or `worker`. */
   readonly role: string;
-  /** Told of every wait for a lock, in milliseconds. */
-  readonly onLockWait?: (kind: string, ms: number, outcome: string) => void;
+  /** Told of every wait for a lock and every read through the cache; nobody unless given. */
+  readonly metrics?: Pick<Metrics, 'lockWait' | 'cacheRead'>;
 }
 
 export class Services implements Lifecycle {
@@ -57,7 +61,7 @@ export class Services implements Lifecycle {
   readonly publisher: Publisher;
   readonly #parts = new Parts();
 
-  constructor({ config, catalog, logger, role, onLockWait }: ServicesOptions) {
+  constructor({ config, catalog, logger, role, metrics }: ServicesOptions) {
     this.config = config;
     this.catalog = catalog;
     this.logger = logger;
@@ -74,13 +78,25 @@ export class Services implements Lifecycle {
     this.redis = this.#connect(config.REDIS_URL, 'producer', `${role}:queue`);
     this.redisBreaker = this.#parts.add('redis breaker', new Breaker({ name: 'redis', client: this.redis, logger }));
     this.cacheRedis = this.#connect(config.REDIS_CACHE_URL, 'cache', `${role}:cache`);
-    this.cacheBreaker = this.#parts.add('cache breaker', new Breaker({ name: 'cache', client: this.cacheRedis, logger }));
+    this.cacheBreaker = this.#parts.add(
+      'cache breaker',
+      new Breaker({ name: 'cache', client: this.cacheRedis, logger }),
+    );
 
     this.ledger = new Ledger({ database: this.database });
     this.collectedRequests = new CollectedRequests({ database: this.database });
     this.apiKeys = new ApiKeys({ database: this.database });
-    this.cache = this.#parts.add('cache', new Cache({ redis: this.cacheRedis, breaker: this.cacheBreaker, config, logger }));
-    this.locks = new Locks({ redis: this.redis, keyPrefix, logger, ...(onLockWait && { onWait: onLockWait }) });
+    this.cache = this.#parts.add(
+      'cache',
+      new Cache({
+        redis: this.cacheRedis,
+        breaker: this.cacheBreaker,
+        config,
+        logger,
+        ...(metrics && { onRead: metrics.cacheRead }),
+      }),
+    );
+    this.locks = new Locks({ redis: this.redis, keyPrefix, logger, ...(metrics && { onWait: metrics.lockWait }) });
     this.flows = new Flows({ cache: this.cache });
     this.profiles = new Profiles({ database: this.database, cache: this.cache });
     this.learning = new Learning({ database: this.database });
@@ -93,6 +109,13 @@ export class Services implements Lifecycle {
     this.producer = new Producer({ catalog: definitions, queues: this.queues, breaker, collectedRequests });
     this.inspector = new Inspector({ queues: this.queues, ledger, collectedRequests, breaker });
     this.publisher = new Publisher({ redis: this.redis, breaker, keyPrefix });
+  }
+
+  /** Give the Redis clients a moment to connect, so that the first callers find them. One that is away is no error. */
+  async start(): Promise<void> {
+    const clients = [this.redis, this.cacheRedis];
+    const results = await Promise.allSettled(clients.map((client) => redisReady(client, FIRST_CONNECT_MS)));
+    if (results.some(({ status }) => status === 'rejected')) this.logger.warn('started without one of the Redises');
   }
 
   /** Close what was opened, newest first. */

@@ -47,7 +47,9 @@ export async function takeWork(attempt: Attempt): Promise<Work> {
   const done = await turnOf(attempt, collect);
   if (done !== undefined) return done;
   const open = await tools.collectedRequests.open(collect, job.id, paceOf(attempt));
-  const requests = open.map((each): Requested<unknown> => ({ ...each, payload: definition.payload.parse(each.payload) }));
+  const requests = open.map(
+    (each): Requested<unknown> => ({ ...each, payload: definition.payload.parse(each.payload) }),
+  );
   const ids = requests.map((request) => request.id);
   const take: TakeRequests = (tx) => tools.collectedRequests.take(tx, collect, ids, job.id, startedAt);
   return { kind: 'run', input: requests, take };

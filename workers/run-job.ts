@@ -50,7 +50,9 @@ function begin(job: TakenJob, tools: RunTools): Attempt {
   if (!payload.success) {
     const problems = problemsFromZod(payload.error, '/payload');
     const first = problems[0];
-    throw new AppError('payload-invalid', `${first?.pointer ?? '/payload'}: ${first?.message ?? 'wrong'}`, { problems });
+    throw new AppError('payload-invalid', `${first?.pointer ?? '/payload'}: ${first?.message ?? 'wrong'}`, {
+      problems,
+    });
   }
   const nowMs = tools.clock();
   const { expiresAt } = envelope.data;
@@ -74,7 +76,11 @@ function deadlineAfter(ms: number, stop: AbortSignal): { signal: AbortSignal; cl
 }
 
 /** Do `work`, holding the definition's exclusive resource if it has one. Ends when `signal` or the lock does. */
-async function holding<T>(attempt: Attempt, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function holding<T>(
+  attempt: Attempt,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const { definition, envelope, payload, tools } = attempt;
   const resource = definition.exclusive?.(payload, { tenant: envelope.tenant });
   if (resource === undefined) return abortable(signal, work);

@@ -93,5 +93,7 @@ export class Triggers implements Lifecycle {
 /** The next time of a clock line after `nowMs`: a cron line in UTC, or whole multiples of milliseconds since 1970. */
 export function nextTick(every: string | number, nowMs: number): Date {
   if (typeof every === 'number') return new Date((Math.floor(nowMs / every) + 1) * every);
-  return CronExpressionParser.parse(every, { currentDate: new Date(nowMs), tz: 'UTC' }).next().toDate();
+  return CronExpressionParser.parse(every, { currentDate: new Date(nowMs), tz: 'UTC' })
+    .next()
+    .toDate();
 }

@@ -8,6 +8,8 @@
 import type { Config } from '../src/config.ts';
 import { BootError, type Deadline, type Lifecycle, Parts } from '../src/lifecycle.ts';
 import type { Logger } from '../src/logger.ts';
+import { MetricTotals } from '../src/monitoring/metric-totals.ts';
+import { Metrics } from '../src/monitoring/metrics.ts';
 import type { Catalog } from '../src/queue/catalog.ts';
 import { closeRedis, connectRedis } from '../src/redis/connections.ts';
 import { Services } from '../src/services.ts';
@@ -31,13 +33,17 @@ export class WorkerProcess implements Lifecycle {
   readonly #parts = new Parts();
   readonly #pools: readonly Pool[];
   readonly #triggers: Triggers;
+  readonly #totals: MetricTotals;
   readonly #logger: Logger;
 
   constructor({ config, catalog, logger, queues, rows = poolRows(config) }: WorkerOptions) {
     const chosen = chooseRows(catalog.queues, rows, queues);
     this.#logger = logger;
-    this.services = this.#parts.add('services', new Services({ config, catalog, logger, role: 'worker' }));
-    const { producer, apiKeys } = this.services;
+    const metrics = new Metrics({ role: 'worker' });
+    this.services = this.#parts.add('services', new Services({ config, catalog, logger, role: 'worker', metrics }));
+    const { producer, apiKeys, redis: quick } = this.services;
+    const totals = { metrics, redis: quick, keyPrefix: config.KEY_PREFIX, logger };
+    this.#totals = this.#parts.add('metric totals', new MetricTotals(totals));
     const redis = connectRedis({ url: config.REDIS_URL, role: 'worker', name: 'worker:pools', logger });
     this.#parts.add('pool connection', { stop: (deadline) => closeRedis(redis, Math.min(1000, deadline.leftMs)) });
     this.#triggers = this.#parts.add(
@@ -47,15 +53,17 @@ export class WorkerProcess implements Lifecycle {
     const longestPaceMs = Math.max(...Object.values(rows).map(({ pace }) => pace.windowMs + pace.rateMs));
     this.#pools = chosen.map(([queue, row]) => {
       const tools = this.#tools(row, longestPaceMs);
-      const measure = () => {};
-      return new Pool({ queue, row, redis, prefix: config.QUEUE_PREFIX, tools, logger, measure });
+      const prefix = config.QUEUE_PREFIX;
+      return new Pool({ queue, row, redis, prefix, tools, logger, measure: metrics.attempt });
     });
     this.#parts.add('pools', { stop: (deadline) => stopAll(this.#pools, deadline) });
   }
 
   async start(): Promise<void> {
+    await this.services.start();
     await Promise.all(this.#pools.map((pool) => pool.start()));
     await this.#triggers.start();
+    await this.#totals.start();
   }
 
   stop(deadline: Deadline): Promise<void> {

@@ -22,7 +22,11 @@ export default defineJob({
   announces: ({ userId }, { version }) => [{ type: 'profile.updated', data: { userId, profileVersion: version } }],
 
   async run({ userId, ...feedback }, { learning, apply, job }) {
-    const draft = await learning.draftFeedback(job.tenant, userId, { id: job.id, givenAt: job.requestedAt, ...feedback });
+    const draft = await learning.draftFeedback(job.tenant, userId, {
+      id: job.id,
+      givenAt: job.requestedAt,
+      ...feedback,
+    });
     return apply((tx) => learning.commit(tx, job.id, draft));
   },
 });

@@ -36,9 +36,13 @@ export function decoderFor(contentEncoding: string | undefined): Decoder | undef
   if (name === undefined || name === '' || name === 'identity') return undefined;
   const decompress = DECODERS.get(name);
   if (decompress === undefined) {
-    throw new AppError('unsupported-encoding', 'Content-Encoding may be identity, gzip, deflate or br, one of them once.', {
-      headers: { 'Accept-Encoding': 'gzip, deflate, br' },
-    });
+    throw new AppError(
+      'unsupported-encoding',
+      'Content-Encoding may be identity, gzip, deflate or br, one of them once.',
+      {
+        headers: { 'Accept-Encoding': 'gzip, deflate, br' },
+      },
+    );
   }
   return (bytes, maxBytes) => decode(decompress, bytes, maxBytes);
 }

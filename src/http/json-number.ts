@@ -14,7 +14,8 @@ export function numberProblem(raw: string): string | undefined {
   const written = significant(raw);
   if (!written.whole) return undefined;
   // Either form that JavaScript can give back counts as kept: the shortest (1152921504606847000) or the exact one.
-  const kept = written.text === significant(String(value)).text || written.text === significant(`${BigInt(value)}`).text;
+  const kept =
+    written.text === significant(String(value)).text || written.text === significant(`${BigInt(value)}`).text;
   return kept ? undefined : 'is an integer beyond 2^53 - 1 and would lose digits; send it as a string';
 }
 

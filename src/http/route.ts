@@ -43,7 +43,7 @@ export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown>
   /** Aborts when the client has gone before the answer was sent. */
   readonly signal: AbortSignal;
   /** A header's value; the name in any case. */
-  header(name: string): string | undefined;
+  readonly header: (name: string) => string | undefined;
 }
 
 /** What a handler gives back: `body` becomes JSON, `text` goes out as it is; neither, without a status, is 204. */

@@ -30,6 +30,8 @@ export interface KeeperOptions<R extends Run> {
   readonly started?: (run: R) => void;
   /** A run of this many milliseconds ends the row of failures; 30 s unless told. */
   readonly steadyMs?: number;
+  /** Milliseconds to wait after the `ends`th end in a row; `restartDelayMs` unless told. */
+  readonly delayMs?: (ends: number) => number;
 }
 
 const FIRST_WAIT_MS = 500;
@@ -72,7 +74,7 @@ export class Keeper<R extends Run> implements Lifecycle {
   }
 
   async #keep(first: R): Promise<void> {
-    const { name, say, steadyMs = 30_000 } = this.#options;
+    const { name, say, steadyMs = 30_000, delayMs = restartDelayMs } = this.#options;
     let run: R | undefined = first;
     for (;;) {
       const since = Date.now();
@@ -80,7 +82,7 @@ export class Keeper<R extends Run> implements Lifecycle {
       this.#run = undefined;
       if (this.#stopping.signal.aborted) return;
       this.#ends = Date.now() - since >= steadyMs ? 1 : this.#ends + 1;
-      const wait = restartDelayMs(this.#ends);
+      const wait = delayMs(this.#ends);
       say(`${name} ended (${reason}); starting it again in ${wait / 1000} s`);
       await pause(wait, this.#stopping.signal);
       if (this.#stopping.signal.aborted) return;

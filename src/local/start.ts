@@ -66,18 +66,19 @@ async function run(
   let code = 0;
   const asked = new Promise<void>((resolve) => {
     let firstAt: number | undefined;
+    const begin = () => {
+      if (firstAt !== undefined) return;
+      firstAt = Date.now();
+      output.line('millrace', 'stopping; once more to stop at once');
+      resolve();
+    };
     const onSignal = () => {
-      if (firstAt === undefined) {
-        firstAt = Date.now();
-        output.line('millrace', 'stopping; once more to stop at once');
-        resolve();
-      } else if (Date.now() - firstAt > SAME_SIGNAL_MS) {
-        supervisor.kill();
-      }
+      if (firstAt !== undefined && Date.now() - firstAt > SAME_SIGNAL_MS) supervisor.kill();
+      begin();
     };
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
     // Whoever read our output has gone: nobody would see what we do.
-    process.stdout.on('error', onSignal);
+    process.stdout.on('error', begin);
     process.on('uncaughtException', (error) => {
       code = explain(error);
       resolve();

@@ -65,7 +65,6 @@ export class Supervisor implements Lifecycle {
   }
 
   async #start(): Promise<void> {
-    const began = performance.now();
     const { config, dataDir, plan, output } = this.#options;
     const before = await readState(dataDir);
     await this.#endLeftovers(before);
@@ -87,8 +86,7 @@ export class Supervisor implements Lifecycle {
     );
     await this.#unlessStopping(() => this.#formation.start({ ...environment, ...this.#stores.urls }));
     const trouble = await this.#unlessStopping(() => this.#formation.whenReady(READY_MS, this.#stopping.signal));
-    if (trouble !== undefined)
-      throw new StartError(`Millrace did not become ready: ${trouble}. The lines above say why.`);
+    if (trouble !== undefined) throw new StartError(`Millrace is not ready: ${trouble}. The lines above say why.`);
     if (this.#stopping.signal.aborted) return;
     output.text(
       banner({
@@ -99,7 +97,7 @@ export class Supervisor implements Lifecycle {
         boardPassword: config.BOARD_PASSWORD === undefined ? made : undefined,
         dataDir,
         processes: plan.map(({ name }) => name),
-        seconds: (performance.now() - began) / 1000,
+        seconds: performance.now() / 1000,
       }),
     );
   }
@@ -131,8 +129,9 @@ export class Supervisor implements Lifecycle {
     );
     await this.#formation.stop(new Deadline(deadline.atMs - share));
     await this.#stores.stop(deadline);
-    const { supervisor: _, ...remembered } = this.#state;
-    this.#state = { ...remembered, ...NOTHING_RUNS };
+    // Without a supervisor in it, the state is still the one of the earlier run: leave its file alone.
+    if (this.#state.supervisor === undefined) return;
+    this.#state = { ...this.#state, ...NOTHING_RUNS, supervisor: undefined };
     await this.#write();
   }
 
@@ -143,7 +142,6 @@ export class Supervisor implements Lifecycle {
 
   /** Write down what runs now; a failure is said, for the start must not depend on it. */
   #save(): Promise<void> {
-    if (this.#state.supervisor === undefined) return Promise.resolve();
     this.#state = { ...this.#state, stores: this.#stores.state, processes: this.#formation.state };
     return this.#write();
   }

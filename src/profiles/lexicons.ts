@@ -15,7 +15,10 @@ function lexicon(phrases: string): Lexicon {
   for (const phrase of phrases.split(',')) {
     const words = phrase.trim().split(/\s+/);
     const first = words[0] ?? '';
-    byFirst.set(first, [...(byFirst.get(first) ?? []), words].sort((a, b) => b.length - a.length));
+    byFirst.set(
+      first,
+      [...(byFirst.get(first) ?? []), words].sort((a, b) => b.length - a.length),
+    );
   }
   return byFirst;
 }
@@ -48,8 +51,9 @@ export const GREETINGS = lexicon(`
 export const SIGN_OFFS = lexicon(`
   best, best wishes, best regards, regards, kind regards, warm regards, warmest regards, with regards, sincerely,
   yours, yours sincerely, yours faithfully, yours truly, respectfully, cordially, cheers, thanks, thanks again,
-  many thanks, thank you, thank you again, with thanks, warmly, love, lots of love, hugs, xoxo, take care, talk soon,
-  see you, see you soon, until next time, all the best, have a great, have a good, have a lovely, bye
+  many thanks, thanks so much, thank you, thank you again, thank you so much, with thanks, warmly, love, lots of love,
+  hugs, xoxo, take care, talk soon, see you, see you soon, see you there, until next time, all the best, bye,
+  have a great day, have a nice day, have a good one, have a great week, have a great weekend, have a lovely day
 `);
 
 /** Forms of "to be" that can carry a passive. */
@@ -74,9 +78,7 @@ export const ADJECTIVES_IN_ED = new Set(
 );
 
 /** Pronouns of the first person. */
-export const FIRST_PERSON = new Set(
-  'i me my mine myself we us our ours ourselves'.split(' '),
-);
+export const FIRST_PERSON = new Set('i me my mine myself we us our ours ourselves'.split(' '));
 
 /** Pronouns of the second person. */
 export const SECOND_PERSON = new Set('you your yours yourself yourselves'.split(' '));

@@ -34,7 +34,6 @@ export function isFromOwnPage({ host, origin, 'sec-fetch-site': site }: Incoming
 
 /** A request to the board's own API, as the library routes it. */
 export interface BoardRequest {
-  readonly method: string;
   /** The pattern, such as `/api/queues/:queueName/:jobId/retry`. */
   readonly route: string;
   readonly params: Readonly<Record<string, unknown>>;

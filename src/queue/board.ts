@@ -53,10 +53,8 @@ export function createBoard(options: BoardOptions): Express {
         before: async (context) => {
           if (isRead(context.method)) return undefined;
           audit.describe(context);
-          const { method, route, request } = context;
-          const message = await whyRefused({ method, route, params: request.params }, (name, id) =>
-            stateOf(queues, name, id),
-          );
+          const { route, request } = context;
+          const message = await whyRefused({ route, params: request.params }, (name, id) => stateOf(queues, name, id));
           return message === undefined ? undefined : { allow: false, status: 403, message };
         },
         after: (_context, result) => ({ ...result, body: redaction.answer(result.body) as typeof result.body }),

@@ -45,6 +45,11 @@ export class Catalog {
     return [...new Set(this.all.map((definition) => definition.queue))].sort();
   }
 
+  /** Every name that `getStored` knows. */
+  get storedNames(): readonly string[] {
+    return [...this.#byName.keys(), ...this.#byFormerName.keys()];
+  }
+
   /** The definition of this name. Throws `unknown-job`, naming the nearest one. */
   get(name: string): JobDefinition {
     const definition = this.#byName.get(name);

@@ -36,7 +36,13 @@ export class Completions implements Lifecycle {
   }
 
   /** Look until the job has finished, `ms` have passed or the signal aborts; returns the last look. */
-  async wait(queue: string, id: string, ms: number, signal: AbortSignal, look: () => Promise<JobView>): Promise<JobView> {
+  async wait(
+    queue: string,
+    id: string,
+    ms: number,
+    signal: AbortSignal,
+    look: () => Promise<JobView>,
+  ): Promise<JobView> {
     this.#listen(queue);
     const untilMs = Date.now() + ms;
     for (;;) {

@@ -129,7 +129,11 @@ export class Inspector {
     const record = await this.#ledger.readFor(tenant, id);
     if (record.outcome === 'none') throw notFound(id);
     const state = record.outcome === 'applied' ? 'completed' : 'cancelled';
-    return rememberedView(id, queue, { job: record.job, state, ...(record.outcome === 'applied' && { result: record.result }) });
+    return rememberedView(id, queue, {
+      job: record.job,
+      state,
+      ...(record.outcome === 'applied' && { result: record.result }),
+    });
   }
 
   #queueOf(id: string): MillraceQueue {

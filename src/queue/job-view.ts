@@ -1,19 +1,11 @@
 /** A job as the outside sees it: its state in our words, whatever BullMQ calls it. */
 
 import type { Job } from 'bullmq';
-import type { Completion } from './queues.ts';
 import type { Envelope } from './envelope.ts';
+import type { Completion } from './queues.ts';
 
 /** `failed` will be retried; `dead` will not; `accepted` is safe but not in Redis yet. */
-export type JobState =
-  | 'accepted'
-  | 'delayed'
-  | 'waiting'
-  | 'active'
-  | 'completed'
-  | 'failed'
-  | 'dead'
-  | 'cancelled';
+export type JobState = 'accepted' | 'delayed' | 'waiting' | 'active' | 'completed' | 'failed' | 'dead' | 'cancelled';
 
 /** States in which nothing more will happen by itself. */
 export const FINISHED: ReadonlySet<JobState> = new Set(['completed', 'dead', 'cancelled']);

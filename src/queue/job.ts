@@ -10,7 +10,7 @@ import type { Logger } from '../logger.ts';
 import type { Learning } from '../profiles/learning.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import type { Resource } from '../resources.ts';
-import type { EnqueueRequest, Enqueued } from './producer.ts';
+import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
 
 /** The capabilities that a handler may ask for; its first line declares which it needs. */
 export interface JobServices {

@@ -12,40 +12,11 @@ import { AppError, isAppError } from '../errors.ts';
 import { problemsFromZod } from '../problems.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { Catalog } from './catalog.ts';
+import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
 import { type Envelope, hashOf, jobIdFor, type Sameness } from './envelope.ts';
 import type { JobDefinition } from './job.ts';
 
 import type { Queues } from './queues.ts';
-
-/** A request to enqueue, already checked for shape and ranges. */
-export interface EnqueueRequest {
-  readonly tenant: string;
-  readonly job: string;
-  readonly payload: unknown;
-  readonly runAt?: Date | undefined;
-  readonly attempts?: number | undefined;
-  readonly priority?: number | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly tags?: readonly string[] | undefined;
-  /** A caller's Idempotency-Key. */
-  readonly idempotencyKey?: string | undefined;
-  /** A trigger's own sameness; wins over the definition's `once`. */
-  readonly once?: string | undefined;
-  readonly requestId?: string | undefined;
-}
-
-/** The answer to an accepted request; the same for every repeat of it. */
-export interface Enqueued {
-  readonly status: 'queued' | 'duplicate';
-  readonly id: string;
-  readonly job: string;
-  readonly queue: string;
-  readonly state: 'accepted' | 'waiting' | 'delayed';
-  /** ISO 8601, UTC. */
-  readonly requestedAt: string;
-  /** ISO 8601, UTC; absent: at once. */
-  readonly runAt?: string;
-}
 
 /** A job that is ready to be handed to Redis. */
 export interface PreparedJob {
@@ -155,7 +126,9 @@ export class Producer {
 
   /** Enqueue gathered requests again that are open for longer than `olderThanMs`: their wake-up may have been lost. */
   async wakeOverdue(olderThanMs: number): Promise<number> {
-    const overdue = await this.#collectedRequests.overdue(new Date(this.#clock() - olderThanMs), MOST_OVERDUE);
+    const before = new Date(this.#clock() - olderThanMs);
+    // Requests to a job that no definition has any more wait for its return; they must not stop the others.
+    const overdue = await this.#collectedRequests.overdue(this.#catalog.storedNames, before, MOST_OVERDUE);
     for (const request of overdue) {
       const definition = this.#catalog.getStored(request.job);
       const { attempts, priority, timeoutMs } = definition;

@@ -1,8 +1,9 @@
 /**
  * The BullMQ queues, one per folder in `jobs/`, over one producer connection.
  *
- * Promises: with Redis away a call fails within the client's limits, it never hangs (both `enableOfflineQueue: false`
- * on the client and `skipWaitingForReady` here are needed for that).
+ * Promises: with Redis away a call fails within the client's limits and never hangs, and works again once it is back.
+ * That takes `enableOfflineQueue: false` on the client and both options below: without `skipVersionCheck` a Queue made
+ * while Redis is away fails for ever. The version is checked by `monitoring/store-check.ts`.
  */
 
 import { Queue } from 'bullmq';
@@ -34,7 +35,8 @@ export class Queues implements Lifecycle {
 
   constructor({ names, redis, prefix, logger }: QueuesOptions) {
     for (const name of names) {
-      const queue: MillraceQueue = new Queue(name, { connection: redis, prefix, skipWaitingForReady: true });
+      const options = { connection: redis, prefix, skipWaitingForReady: true, skipVersionCheck: true };
+      const queue: MillraceQueue = new Queue(name, options);
       queue.on('error', (error) => logger.debug({ err: { message: error.message }, queue: name }, 'queue error'));
       this.#queues.set(name, queue);
     }

@@ -10,8 +10,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import type { Logger } from '../logger.ts';
 import { defineScripts, type ScriptedRedis } from './scripts.ts';
 
-export type { Redis };
-export type { ScriptedRedis };
+export type { Redis, ScriptedRedis };
 
 /**
  * `producer`: fails fast, for everything a caller waits on. `worker`: waits, for BullMQ workers and their blocking

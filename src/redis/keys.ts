@@ -20,6 +20,20 @@ export const queueKeys = {
     tenantKey(tenant, kind === 'profile' ? `profile:lock:${id}` : `lock:${kind}:${id}`),
   /** String, TTL 10 s. What `/readyz` writes to know that writing works. */
   readiness: (processId: string) => `health:write:${processId}`,
+  /** Hash, TTL 30 days. Counters and histograms summed over all processes, of one set of metrics. */
+  metricTotals: (fingerprint: string) => `{metrics}:totals:${fingerprint}`,
+  /** String, counter, TTL 1 h. The last batch of metrics that a process has added to the totals. */
+  metricBatch: (processId: string) => `{metrics}:batch:${processId}`,
+  /** String, gone before the command's transaction ends. What `millrace ping` sets and gets. */
+  pingValue: () => 'test:app',
+  /** String, TTL 5 s, gone before the command's transaction ends. What `millrace ping` lets expire. */
+  pingExpiring: () => 'test:expire',
+  /** String, TTL 10 s, gone before the command's transaction ends. What `millrace health` sets and gets. */
+  checkValue: () => 'health:check:test',
+  /** Hash, gone before the command's transaction ends. What `millrace health` sets and gets. */
+  checkHash: () => 'health:check:hash',
+  /** Channel. What `millrace health` publishes to. */
+  checkChannel: () => 'health:check:channel',
   /** Stream, at most 10,000 entries. The events of one tenant, oldest first. */
   events: (tenant: string) => tenantKey(tenant, 'events'),
   /** Channel. The same events, for whoever listens now. */

@@ -60,13 +60,7 @@ interface Scripts {
     token: string,
     ttl: number,
   ): Promise<[string | null, string]>;
-  fillIfUnchanged(
-    value: string,
-    generation: string,
-    json: string,
-    ttl: number,
-    loadedUnder: string,
-  ): Promise<number>;
+  fillIfUnchanged(value: string, generation: string, json: string, ttl: number, loadedUnder: string): Promise<number>;
   /** `count` is the number of keys that follow: one generation and its values. */
   invalidate(count: number, ...keysThenTokenAndTtl: (string | number)[]): Promise<number>;
   publishEvent(stream: string, channel: string, most: number, event: string): Promise<string>;

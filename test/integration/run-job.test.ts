@@ -80,7 +80,11 @@ describe('an attempt', () => {
     });
     const service = await start(definition);
     const { id } = await enqueue(service, definition);
-    expect(await service.until(id)).toMatchObject({ state: 'dead', attempts: { made: 1 }, error: { code: 'work-refused' } });
+    expect(await service.until(id)).toMatchObject({
+      state: 'dead',
+      attempts: { made: 1 },
+      error: { code: 'work-refused' },
+    });
   });
 
   test('a dead job can be retried with all its attempts', async () => {

@@ -47,11 +47,13 @@ export interface BoardSite {
   readonly url: string;
   readonly letters: MillraceQueue;
   /** Parsed log lines with `audit: 'board'`. */
-  readonly audit: readonly Record<string, unknown>[];
+  readonly audit: Record<string, unknown>[];
   close(): Promise<void>;
 }
 
-/** Start the site; `options` replace the board's. */
+let sites = 0;
+
+/** Start the site, with queues of its own; `options` replace the board's. */
 export async function startBoardSite(world: World, options: Partial<BoardOptions> = {}): Promise<BoardSite> {
   const audit: Record<string, unknown>[] = [];
   const write = (line: string) => {
@@ -60,14 +62,23 @@ export async function startBoardSite(world: World, options: Partial<BoardOptions
   };
   const logger = createLogger({ level: 'info', role: 'test', destination: { write } });
   const quiet = createLogger({ level: 'silent', role: 'test' });
-  const { REDIS_URL: url, QUEUE_PREFIX: prefix } = world.config;
+  const url = world.config.REDIS_URL;
+  sites += 1;
+  const prefix = `${world.config.QUEUE_PREFIX}:${sites}`;
   const redis = connectRedis({ url, role: 'producer', name: 'board', logger: quiet });
   await redisReady(redis, 5000);
   const queues = new Queues({ names: ['letters', 'mills'], redis, prefix, logger: quiet });
-  await fill(world, queues);
+  await fill(url, prefix, queues);
 
   const app = express().disable('x-powered-by');
-  const board = createBoard({ queues: queues.all, definitions: DEFINITIONS, ...BOARD_LOGIN, writes: 'off', logger, ...options });
+  const board = createBoard({
+    queues: queues.all,
+    definitions: DEFINITIONS,
+    ...BOARD_LOGIN,
+    writes: 'off',
+    logger,
+    ...options,
+  });
   app.use('/admin/queues', board);
   app.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
     const refusal = toAppError(error);
@@ -88,8 +99,7 @@ export async function startBoardSite(world: World, options: Partial<BoardOptions
   };
 }
 
-async function fill(world: World, queues: Queues): Promise<void> {
-  const { REDIS_URL: url, QUEUE_PREFIX: prefix } = world.config;
+async function fill(url: string, prefix: string, queues: Queues): Promise<void> {
   const letters = queues.get('letters');
   const envelope = (payload: object) => ({ tenant: 'default', payload, requestedAt: Date.now(), timeoutMs: 1000 });
   const letter = envelope({ to: 'ada@example.org', seal: 'my-secret-seal' });

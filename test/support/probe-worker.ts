@@ -8,7 +8,7 @@ import { Catalog } from '../../src/queue/catalog.ts';
 import { Completions } from '../../src/queue/completions.ts';
 import type { JobDefinition } from '../../src/queue/job.ts';
 import { FINISHED, type JobView } from '../../src/queue/job-view.ts';
-import { closeRedis, connectRedis, redisReady } from '../../src/redis/connections.ts';
+import { closeRedis, connectRedis } from '../../src/redis/connections.ts';
 import { Services } from '../../src/services.ts';
 import type { PoolRow } from '../../workers/pools.ts';
 import { WorkerProcess } from '../../workers/worker.ts';
@@ -35,7 +35,7 @@ export async function startProbe(world: World, definitions: readonly JobDefiniti
   const completions = new Completions({ redis: listening, prefix: config.QUEUE_PREFIX, logger });
   const rows = Object.fromEntries(catalog.queues.map((queue) => [queue, row]));
   const worker = new WorkerProcess({ config, catalog, logger, queues: [], rows });
-  await redisReady(services.redis, 5000);
+  await services.start();
   await worker.start();
   return {
     services,
@@ -45,7 +45,13 @@ export async function startProbe(world: World, definitions: readonly JobDefiniti
       const deadline = Deadline.in(ms);
       for (;;) {
         const look = () => services.inspector.job('default', id);
-        const view = await completions.wait(id.split('_')[0] ?? '', id, 50, AbortSignal.timeout(deadline.leftMs + 1), look);
+        const view = await completions.wait(
+          id.split('_')[0] ?? '',
+          id,
+          50,
+          AbortSignal.timeout(deadline.leftMs + 1),
+          look,
+        );
         if (wanted(view)) return view;
         if (deadline.leftMs === 0) throw new Error(`Job ${id} is still ${JSON.stringify(view)}`);
       }

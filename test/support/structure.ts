@@ -34,8 +34,8 @@ const DIRECTIVES = /@ts-(ignore|nocheck|expect-error)/g;
 const CONFIG = 'src/config.ts';
 const RUN_JOB = 'workers/run-job.ts';
 
-/** The one test that may wait for the clock: it tests the function that does. */
-const MAY_SLEEP = /^test\/(support|bench)\/|^test\/unit\/lifecycle[.]test[.]ts$/;
+/** What is no test itself, and the one test of the function that waits for the clock. */
+const MAY_SLEEP = /^test\/(support|fixtures|bench)\/|^test\/unit\/lifecycle[.]test[.]ts$/;
 
 export function holds({ value, most }: Figure): boolean {
   return value <= most;

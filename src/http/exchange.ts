@@ -1,0 +1,132 @@
+/**
+ * One request and its answer: the request id, the line in the log, and the two ways it can end.
+ *
+ * Promises: there is at most one answer; every refusal is a problem document; what failed unexpectedly is logged with
+ * its cause and the request id, and the caller sees only the id. Bodies and queries are never logged. A client that has
+ * gone is not an error.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
+import type { AppError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { isGone, send } from './answer.ts';
+import { PROBLEM_TYPE, problemDocument, problemHeaders, toAppError } from './problem.ts';
+import type { RouteAnswer } from './route.ts';
+
+const REQUEST_ID = /^[!-~]{1,128}$/;
+const JSON_TYPE = 'application/json; charset=utf-8';
+const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+/** Characters of a path that are logged. */
+const MAX_LOGGED_PATH = 256;
+
+/** What every exchange of a server has in common. */
+export interface ExchangeSetting {
+  readonly logger: Logger;
+  /** Headers of every answer, names and values in turn. */
+  readonly headers: readonly string[];
+}
+
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The caller's `X-Request-Id` when it is 1–128 printable ASCII characters, else a new UUID. */
+  readonly requestId: string;
+  readonly #setting: ExchangeSetting;
+  readonly #startedMs = performance.now();
+  #logger: Logger | undefined;
+  #signal: AbortSignal | undefined;
+
+  constructor(setting: ExchangeSetting, request: IncomingMessage, response: ServerResponse) {
+    const given = request.headers['x-request-id'];
+    this.#setting = setting;
+    this.request = request;
+    this.response = response;
+    this.requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+  }
+
+  /** A logger bound to the request id; made when first asked for. */
+  get logger(): Logger {
+    this.#logger ??= this.#setting.logger.child({ requestId: this.requestId });
+    return this.#logger;
+  }
+
+  /** Aborts when the client goes before the answer has been sent; made when first asked for. */
+  get signal(): AbortSignal {
+    if (this.#signal !== undefined) return this.#signal;
+    const { response } = this;
+    const controller = new AbortController();
+    this.#signal = controller.signal;
+    if (isGone(this.request, response)) controller.abort();
+    else response.once('close', () => response.writableFinished || controller.abort());
+    return this.#signal;
+  }
+
+  /** Answer as a route says. Throws when the answer cannot be written, having sent nothing. */
+  answer({ status, body, text, headers }: RouteAnswer): void {
+    const content = text ?? (body === undefined ? '' : JSON.stringify(body));
+    const code = status ?? (content === '' ? 204 : 200);
+    const type = text === undefined ? JSON_TYPE : TEXT_TYPE;
+    if (this.#send(code, content === '' ? undefined : type, content, headers)) this.log(code);
+  }
+
+  /** Answer with the problem document for anything thrown; closes the connection when asked to. Never throws. */
+  fail(thrown: unknown, { close = false } = {}): void {
+    const error = toAppError(thrown);
+    const text = problemDocument(error, this.requestId);
+    let sent: boolean;
+    try {
+      sent = this.#send(error.status, PROBLEM_TYPE, text, problemHeaders(error), close);
+    } catch {
+      // A header of the error itself may not be sent; the document says it all.
+      sent = this.#send(error.status, PROBLEM_TYPE, text, undefined, close);
+    }
+    if (sent) {
+      this.log(error.status, error);
+    } else if (isGone(this.request, this.response)) {
+      this.logger.debug({ err: error.cause ?? error }, 'the client went before it was answered');
+    } else {
+      this.log(error.status, error);
+      this.response.destroy();
+    }
+  }
+
+  /** One line: debug for a success, info for a refusal, error with the cause for what the service did wrong. */
+  log(status: number, error?: AppError): void {
+    const level = status >= 500 ? (error?.code === 'internal' ? 'error' : 'warn') : status >= 400 ? 'info' : 'debug';
+    const { logger } = this.#setting;
+    if (!logger.isLevelEnabled(level)) return;
+    const { method } = this.request;
+    const path = targetOf(this.request).split('?', 1)[0]?.slice(0, MAX_LOGGED_PATH);
+    const ms = Math.round((performance.now() - this.#startedMs) * 100) / 100;
+    const { requestId } = this;
+    const err = status >= 500 ? (error?.cause ?? error) : undefined;
+    logger[level](
+      { requestId, method, path, status, ms, ...(error && { code: error.code }), ...(err !== undefined && { err }) },
+      'request',
+    );
+  }
+
+  #send(status: number, type: string | undefined, text: string, extra: RouteAnswer['headers'], close = false): boolean {
+    const headers = [...this.#setting.headers, 'X-Request-Id', this.requestId];
+    let ownType = type === undefined;
+    let ownCaching = false;
+    for (const [name, value] of Object.entries(extra ?? {})) {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+      headers.push(name, value);
+      if (/^content-type$/i.test(name)) ownType = true;
+      else if (/^cache-control$/i.test(name)) ownCaching = true;
+    }
+    if (!ownType && type !== undefined) headers.push('Content-Type', type);
+    if (!ownCaching) headers.push('Cache-Control', 'no-store');
+    return send(this.request, this.response, { status, headers, text, close });
+  }
+}
+
+/** The target as the client sent it: Express takes the mount's path off `url`. */
+function targetOf(request: IncomingMessage): string {
+  const original = 'originalUrl' in request ? request.originalUrl : undefined;
+  return typeof original === 'string' ? original : (request.url ?? '');
+}

@@ -1,0 +1,120 @@
+/**
+ * How much a text sounds like a writer.
+ *
+ * Promises: 0.5 for a writer of whom nothing was learned and near it for few edits or a short text; higher the more
+ * likely the text is under the writer's profile than under ordinary English, lower the less; deterministic. It compares
+ * common words as a multinomial (after Mosteller & Wallace 1964) and style features as normal distributions with bounded
+ * influence. Formulas, and how it does beside Burrows' Delta: docs/learning.md.
+ */
+
+import { compact, FEATURES, type Feature, type FeatureName } from './features.ts';
+import { REFERENCE_FREQUENCIES } from './reference-frequencies.ts';
+import type { StyleMeasure } from './style.ts';
+import type { Summary } from './sums.ts';
+
+/** A feature that speaks for or against the writer. */
+export interface MatchedFeature {
+  readonly feature: FeatureName;
+  readonly label: string;
+  /** The writer's mean, in the feature's unit. */
+  readonly writer: number;
+  /** The text's value, in the feature's unit. */
+  readonly text: number;
+}
+
+/** How much a text sounds like a writer, and the features that say so. */
+export interface Match {
+  /** 0 (not at all) – 1 (very much); 0.5 when there is nothing to tell by. */
+  readonly score: number;
+  /** Features in which the text is like the writer and unlike ordinary English, strongest first, at most five. */
+  readonly agree: readonly MatchedFeature[];
+  /** Features in which the text is unlike the writer, strongest first, at most five. */
+  readonly disagree: readonly MatchedFeature[];
+}
+
+/** Features that are listed on either side. */
+const LISTED = 5;
+
+/** Evidence (nats) that takes a score half of the way from 0.5 to 1. */
+const HALF_WAY = 10;
+
+/** Least evidence (nats) of a feature that is worth a line. */
+const TELLING = 0.25;
+
+/** Compare a text with a writer. */
+export function matchStyle(summary: Summary, measure: StyleMeasure): Match {
+  if (summary.edits === 0 || measure.wordCount === 0) return { score: 0.5, agree: [], disagree: [] };
+  const rows = FEATURES.map((feature) => ({ feature, evidence: featureEvidence(feature, summary, measure) }));
+  const evidence = wordEvidence(summary, measure) + rows.reduce((sum, row) => sum + row.evidence, 0);
+  const line = ({ feature: { name, label } }: (typeof rows)[number]): MatchedFeature => ({
+    feature: name,
+    label,
+    writer: summary.features[name].mean,
+    text: measure.features[name],
+  });
+  const strongest = rows.filter((row) => Math.abs(row.evidence) >= TELLING);
+  return {
+    score: compact(0.5 + (0.5 * evidence) / (Math.abs(evidence) + HALF_WAY)),
+    agree: strongest
+      .filter((row) => row.evidence > 0)
+      .sort((a, b) => b.evidence - a.evidence)
+      .slice(0, LISTED)
+      .map(line),
+    disagree: strongest
+      .filter((row) => row.evidence < 0)
+      .sort((a, b) => a.evidence - b.evidence)
+      .slice(0, LISTED)
+      .map(line),
+  };
+}
+
+/** Edits' worth of ordinary English that is mixed into a writer's word frequencies. */
+const WORD_PRIOR = 2;
+
+/**
+ * How much likelier (nats) the text's common words are under the writer's frequencies than under ordinary ones: the
+ * words of the list, and all others as one.
+ */
+function wordEvidence(summary: Summary, { words, wordCount }: StyleMeasure): number {
+  const { evidence } = summary;
+  const share = evidence / (evidence + WORD_PRIOR);
+  let sum = 0;
+  let [rest, writerRest, ordinaryRest] = [1, 1, 1];
+  for (const [i, ordinary] of REFERENCE_FREQUENCIES.entries()) {
+    const writer = share * (summary.words.mean[i] ?? ordinary) + (1 - share) * ordinary;
+    const text = words[i] ?? 0;
+    sum += text * Math.log(writer / ordinary);
+    rest -= text;
+    writerRest -= writer;
+    ordinaryRest -= ordinary;
+  }
+  return wordCount * (sum + Math.max(0, rest) * Math.log(Math.max(1e-3, writerRest) / ordinaryRest));
+}
+
+/** Edits' worth of ordinary English that is mixed into a writer's mean, and of ordinary constancy into the spread. */
+const MEAN_PRIOR = 1;
+const SPREAD_PRIOR = 20;
+
+/** Words under which a text's features are expected to scatter more, in inverse proportion. */
+const STEADY_WORDS = 150;
+
+/** Largest misfit (nats) that one feature can show. */
+const LARGEST_MISFIT = 8;
+
+/** How much likelier (nats) the text's value is under the writer's distribution than under the ordinary one. */
+function featureEvidence(feature: Feature, summary: Summary, { features, wordCount }: StyleMeasure): number {
+  const { name, typical, scale, within } = feature;
+  const { evidence: n } = summary;
+  const { mean, spread } = summary.features[name];
+  const centre = (n * mean + MEAN_PRIOR * typical) / (n + MEAN_PRIOR);
+  const steadiness = (n * spread ** 2 + SPREAD_PRIOR * within ** 2) / (n + SPREAD_PRIOR);
+  const scatter = Math.sqrt(Math.max(1, STEADY_WORDS / wordCount));
+  const writer = misfit(features[name], centre, scatter * Math.sqrt(steadiness + within ** 2 / (n + MEAN_PRIOR)));
+  const ordinary = misfit(features[name], typical, scatter * scale);
+  return summary.weights[name] * (ordinary - writer);
+}
+
+/** Negative log density of a normal distribution, up to a constant, with bounded misfit. */
+function misfit(value: number, centre: number, spread: number): number {
+  return Math.min(LARGEST_MISFIT, ((value - centre) / spread) ** 2 / 2) + Math.log(spread);
+}

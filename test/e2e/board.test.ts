@@ -1,0 +1,112 @@
+/** The board as a person sees it, in headless Chromium. */
+
+import { join } from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { BOARD_JOBS, BOARD_LOGIN, type BoardSite, startBoardSite } from '../support/board-site.ts';
+import { startBrowser } from '../support/browser.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+/** Ignored by git; look at the pictures after a run. */
+const PICTURES = join(import.meta.dirname, '..', '..', '.data', 'screenshots');
+const LOGIN = { username: BOARD_LOGIN.user, password: BOARD_LOGIN.password };
+
+let world: World;
+let readOnly: BoardSite;
+let browser: Browser | undefined;
+let missing = '';
+let context: BrowserContext;
+/** Whatever the browser complained about, and whatever it asked of another site. */
+let complaints: string[] = [];
+
+beforeAll(async () => {
+  const started = await startBrowser();
+  if ('browser' in started) browser = started.browser;
+  else missing = started.missing;
+  world = await createWorld({ migrate: false });
+  readOnly = await startBoardSite(world);
+});
+afterAll(async () => {
+  await browser?.close();
+  await readOnly?.close();
+  await world?.close();
+});
+beforeEach(() => {
+  complaints = [];
+});
+afterEach(() => context?.close());
+
+async function open({ skip }: TestContext, site: BoardSite, login?: typeof LOGIN): Promise<Page> {
+  if (browser === undefined) return skip(missing);
+  context = await browser.newContext({
+    ...(login && { httpCredentials: login }),
+    viewport: { width: 1280, height: 800 },
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(new URL(site.url).origin) && !url.startsWith('data:')) complaints.push(`asked ${url}`);
+  });
+  return page;
+}
+
+describe('the board in a browser', () => {
+  it('shows nothing without the login', async (test) => {
+    const page = await open(test, readOnly);
+    const answer = await page.goto(readOnly.url).catch((error: unknown) => error);
+    // Chromium without anybody to ask for a password reports the challenge as an error.
+    if (answer instanceof Error) expect(answer.message).toContain('ERR_INVALID_AUTH_CREDENTIALS');
+    expect(await page.getByText('letters').count()).toBe(0);
+  });
+
+  it('shows all queues, works under its policy and asks no other site', async (test) => {
+    const page = await open(test, readOnly, LOGIN);
+    await page.goto(readOnly.url);
+    const cards = page.getByRole('main').or(page.locator('#root'));
+    await cards.getByRole('link', { name: 'letters' }).first().waitFor();
+    await cards.getByRole('link', { name: 'mills' }).first().waitFor();
+    expect(await page.title()).toContain('Millrace');
+    const font = await page.evaluate('getComputedStyle(document.body).fontFamily');
+    expect(font).toMatch(/^ui-sans-serif/);
+    await page.screenshot({ path: join(PICTURES, 'board-queues.png') });
+    expect(complaints).toEqual([]);
+  });
+
+  it('shows a finished job without its secrets, and no way to change it', async (test) => {
+    const page = await open(test, readOnly, LOGIN);
+    await page.goto(`${readOnly.url}/queue/letters/${BOARD_JOBS.finished}`);
+    await page.getByText('ada@example.org').waitFor();
+    const text = await page.locator('#root').textContent();
+    expect(text).toContain('letters.send-letter');
+    expect(text).toContain('Finished at');
+    expect(text).toContain('[redacted]');
+    expect(text).not.toContain('my-secret-seal');
+    await page.screenshot({ path: join(PICTURES, 'board-finished-job.png') });
+    expect(complaints).toEqual([]);
+  });
+
+  it('retries a dead job when writes are on, and writes it down', async (test) => {
+    const own = await createWorld({ migrate: false });
+    const site = await startBoardSite(own, { writes: 'on' });
+    try {
+      const page = await open(test, site, LOGIN);
+      await page.goto(`${site.url}/queue/letters?status=failed`);
+      await page.getByRole('button', { name: 'Retry all' }).click();
+      const done = page.waitForResponse((response) => response.request().method() === 'PUT');
+      await page.getByRole('button', { name: /confirm/i }).click();
+      expect((await done).status()).toBe(200);
+      expect(await site.letters.getJobState(BOARD_JOBS.dead)).toBe('waiting');
+      await expect.poll(() => site.audit).toHaveLength(1);
+      expect(site.audit[0]).toMatchObject({ user: 'admin', queue: 'letters', jobState: 'failed', outcome: 'done' });
+      expect(complaints).toEqual([]);
+    } finally {
+      await site.close();
+      await own.close();
+    }
+  });
+});

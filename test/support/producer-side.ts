@@ -1,0 +1,23 @@
+/** What a web process has, in the test's own process: to enqueue and look without HTTP. */
+
+import { join } from 'node:path';
+import { Deadline } from '../../src/lifecycle.ts';
+import { createLogger } from '../../src/logger.ts';
+import { loadCatalog } from '../../src/queue/catalog.ts';
+import { Services } from '../../src/services.ts';
+import type { World } from './world.ts';
+
+export const FIXTURE_JOBS = join(import.meta.dirname, '..', 'fixtures', 'jobs');
+export const REAL_JOBS = join(import.meta.dirname, '..', '..', 'jobs');
+
+/** Services over the definitions of a folder. Stop them with `stopProducerSide`. */
+export async function startProducerSide({ config }: World, jobsDir: string): Promise<Services> {
+  const logger = createLogger({ level: config.LOG_LEVEL, role: 'test' });
+  const services = new Services({ config, catalog: await loadCatalog(jobsDir), logger, role: 'test' });
+  await services.start();
+  return services;
+}
+
+export function stopProducerSide(services: Services): Promise<void> {
+  return services.stop(Deadline.in(5000));
+}

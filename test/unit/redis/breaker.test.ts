@@ -1,0 +1,34 @@
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../../src/errors.ts';
+import { isRedisAway } from '../../../src/redis/breaker.ts';
+
+const named = (name: string, message: string) => Object.assign(new Error(message), { name });
+const system = (code: string) =>
+  Object.assign(new Error(`connect ${code} 127.0.0.1:6379`), { code, syscall: 'connect' });
+
+describe('Redis is away', () => {
+  test.each([
+    new Error('Command timed out'),
+    new Error('Connection is closed.'),
+    new Error("Stream isn't writeable and enableOfflineQueue options is false"),
+    named('MaxRetriesPerRequestError', 'Reached the max retries per request limit (which is 0).'),
+    system('ECONNREFUSED'),
+    system('ECONNRESET'),
+    named('ReplyError', 'LOADING Redis is loading the dataset in memory'),
+    named('ReplyError', "READONLY You can't write against a read only replica."),
+  ])('when a command fails with: %s', (error) => {
+    expect(isRedisAway(error)).toBe(true);
+  });
+
+  test.each([
+    named('ReplyError', 'WRONGTYPE Operation against a key holding the wrong kind of value'),
+    named('ReplyError', 'ERR user_script:1: Script attempted to access nonexistent global variable'),
+    named('ReplyError', "OOM command not allowed when used memory > 'maxmemory'."),
+    new AppError('job-active', 'It runs.'),
+    new TypeError('x is not a function'),
+    'text',
+    undefined,
+  ])('but not when it fails with: %s', (error) => {
+    expect(isRedisAway(error)).toBe(false);
+  });
+});
