@@ -51,6 +51,8 @@ export const ERRORS = {
 
   // Who is asking.
   unauthenticated: row(401, 'never', 'This needs a valid API key.', 'Send Authorization: Bearer <key>; make one with `millrace keys create`.'),
+  'login-required': row(401, 'never', 'The board needs a login.', 'Use BOARD_USER and BOARD_PASSWORD; `npm start` prints them.'),
+  'not-configured': row(503, 'never', 'This part of the service is not set up.', 'Set the variable that the detail names, and start again.'),
   forbidden: row(403, 'never', 'This is not allowed to you.', 'Ask for the right, or change the setting that it names.'),
 
   // The service cannot, for now.

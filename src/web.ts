@@ -93,6 +93,7 @@ export class WebProcess implements Lifecycle {
         ...flowRoutes({ flows }),
       ],
       mounts: [{ path: '/admin/queues', handler: board }],
+      measure: metrics.request,
     });
     const where = { port: config.PORT, host: config.HOST };
     this.#server = this.#parts.add('http server', new HttpServer({ app, logger }, where));

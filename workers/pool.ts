@@ -1,7 +1,7 @@
 /**
  * The pool of one queue in one process: takes jobs, runs attempts, and does with each what its outcome says.
  *
- * Promises: a job whose worker dies is taken by another within 12 s; being taken over counts against no job; on stop
+ * Promises: a job whose worker dies is taken by another within 10 s; being taken over counts against no job; on stop
  * no new job is taken, running ones get until shortly before the deadline and are then put back, available at once and
  * with no attempt spent. While Redis is away the pool waits for it.
  */

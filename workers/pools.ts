@@ -12,10 +12,10 @@ export interface PoolRow {
 
 /**
  * Milliseconds for which a worker owns a job without renewing, and between looks for jobs whose worker has died. A
- * crashed worker's job runs again within max(2 × stalled, lock + stalled) = 12 s: the third promise says 15 s.
+ * crashed worker's job runs again within max(2 × stalled, lock + stalled) = 10 s; the third promise says 15 s.
  */
-export const LOCK_MS = 8000;
-export const STALLED_MS = 4000;
+export const LOCK_MS = 7000;
+export const STALLED_MS = 3000;
 
 const MINUTE_MS = 60_000;
 const UNGATHERED: CollectPace = { windowMs: 0, rateMs: 0 };

@@ -1,9 +1,11 @@
 /** A connection to the queue Redis for as long as one command runs. */
 
+import { once } from 'node:events';
 import type { LocalConfig } from '../config.ts';
 import { AppError, messageOf } from '../errors.ts';
+import { within } from '../lifecycle.ts';
 import { createLogger } from '../logger.ts';
-import { closeRedis, connectRedis, type Redis, redisReady } from '../redis/connections.ts';
+import { closeRedis, connectRedis, type Redis } from '../redis/connections.ts';
 import { storeUrl } from './terminal.ts';
 
 const READY_MS = 3000;
@@ -13,14 +15,17 @@ export async function withRedis<T>(config: LocalConfig, name: string, work: (red
   const logger = createLogger({ level: 'silent', role: 'cli' });
   const url = storeUrl(config, 'REDIS_URL');
   const redis = connectRedis({ url, role: 'producer', name: `cli:${name}`, logger });
-  // Nobody wants a command to try again by itself: the first error ends it.
-  const failed = new Promise<never>((_resolve, reject) => redis.once('error', reject));
   try {
-    await Promise.race([redisReady(redis, READY_MS), failed]).catch((cause: unknown) => {
-      // The host alone: the URL may hold a password.
-      const where = `The queue Redis at ${new URL(url).host}`;
-      throw new AppError('store-unavailable', `${where} cannot be used: ${messageOf(cause)}.`, { cause });
-    });
+    // `once` rejects with the first error: nobody wants a command to try again by itself.
+    await within(READY_MS, once(redis, 'ready'), () => new Error(`no answer within ${READY_MS} ms`)).catch(
+      (cause: unknown) => {
+        // The host alone: the URL may hold a password.
+        const why = messageOf(cause).replace(/[.]$/, '');
+        throw new AppError('store-unavailable', `The queue Redis at ${new URL(url).host} cannot be used: ${why}.`, {
+          cause,
+        });
+      },
+    );
     return await work(redis);
   } finally {
     await closeRedis(redis);

@@ -10,7 +10,7 @@ import express, { type Express, type NextFunction, type Request, type RequestHan
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { dispatch } from './dispatch.ts';
-import { Exchange, type ExchangeSetting } from './exchange.ts';
+import { Exchange, type ExchangeSetting, type Measure } from './exchange.ts';
 import type { Authenticate } from './middleware/authentication.ts';
 import { stablePrototypes } from './prototypes.ts';
 import { checkPath } from './query.ts';
@@ -29,21 +29,23 @@ export interface AppOptions {
   readonly authenticate: Authenticate;
   readonly routes: readonly Route[];
   readonly mounts?: readonly Mount[];
+  /** Told of every answer. */
+  readonly measure?: Measure;
 }
 
 /** Make the app; it listens once a `HttpServer` has it. Throws when two routes claim the same method and path. */
-export function createApp({ logger, authenticate, routes, mounts = [] }: AppOptions): Express {
+export function createApp({ logger, authenticate, routes, mounts = [], measure }: AppOptions): Express {
   const app = express();
   stablePrototypes(app);
   app.disable('x-powered-by');
   app.enable('case sensitive routing');
   app.enable('strict routing');
 
-  const setting: ExchangeSetting = { logger, headers: apiSecurityHeaders() };
+  const setting: ExchangeSetting = { logger, headers: apiSecurityHeaders(), ...(measure && { measure }) };
   for (const [path, byMethod] of byPath(routes)) {
     const allow = allowed(byMethod);
     app.route(path).all((request, response) => {
-      const exchange = new Exchange(setting, request, response);
+      const exchange = new Exchange(setting, request, response, path);
       const route = byMethod.get(request.method === 'HEAD' ? 'GET' : request.method);
       if (route !== undefined) return dispatch(route, authenticate, request, exchange);
       if (request.method === 'OPTIONS') return exchange.answer({ headers: { Allow: allow } });
@@ -55,7 +57,7 @@ export function createApp({ logger, authenticate, routes, mounts = [] }: AppOpti
   for (const { path, handler } of mounts) {
     if ('disable' in handler && typeof handler.disable === 'function') handler.disable('x-powered-by');
     app.use(path, (request: Request, response: Response, next: NextFunction) => {
-      const exchange = new Exchange(setting, request, response);
+      const exchange = new Exchange(setting, request, response, path);
       mounted.set(response, exchange);
       response.setHeader('X-Request-Id', exchange.requestId);
       response.once('finish', () => mounted.delete(response) && exchange.log(response.statusCode));

@@ -16,6 +16,8 @@ export const MAX_BODY_BYTES = 262_144;
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset[ \t]*=[ \t]*(?:utf-8|"utf-8")[ \t]*)?;?$/i;
 
+const NOTHING = Buffer.alloc(0);
+
 /** Does the client send a body, or promise one? */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || declaredBytes(headers) > 0;
@@ -55,12 +57,15 @@ export async function readJsonText(request: IncomingMessage): Promise<string> {
 
 function readBytes(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    if (request.destroyed) return reject(gone());
     let held: Buffer | undefined;
     let size = 0;
+    let done = false;
     const onData = (chunk: Buffer) => {
       const before = size;
       size += chunk.length;
       if (size > MAX_BODY_BYTES) {
+        done = true;
         request.off('data', onData);
         request.pause();
         reject(tooLarge());
@@ -72,11 +77,14 @@ function readBytes(request: IncomingMessage): Promise<Buffer> {
         chunk.copy(held, before);
       }
     };
-    if (request.destroyed) return reject(gone());
+    const onGone = () => {
+      if (!done) reject(gone());
+    };
     request.on('data', onData);
-    request.on('end', () => resolve(held === undefined ? Buffer.alloc(0) : held.subarray(0, size)));
-    // After `end` these change nothing; before it they mean that the client went away.
-    const onGone = () => reject(gone());
+    request.on('end', () => {
+      done = true;
+      resolve(held === undefined ? NOTHING : held.subarray(0, size));
+    });
     request.on('error', onGone);
     request.on('close', onGone);
   });

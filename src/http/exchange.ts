@@ -26,7 +26,15 @@ export interface ExchangeSetting {
   readonly logger: Logger;
   /** Headers of every answer, names and values in turn. */
   readonly headers: readonly string[];
+  /** Told of every answer. `route` is the pattern that matched, never the path; milliseconds. */
+  readonly measure?: Measure;
 }
+
+/** What is measured of an answer. */
+export type Measure = (answer: { route: string; method: string; status: number; ms: number }) => void;
+
+/** Where a request went that no route and no mount took. */
+const NO_ROUTE = 'none';
 
 export class Exchange {
   readonly request: IncomingMessage;
@@ -34,11 +42,13 @@ export class Exchange {
   /** The caller's `X-Request-Id` when it is 1–128 printable ASCII characters, else a new UUID. */
   readonly requestId: string;
   readonly #setting: ExchangeSetting;
+  readonly #route: string;
   readonly #startedMs = performance.now();
   #logger: Logger | undefined;
   #signal: AbortSignal | undefined;
 
-  constructor(setting: ExchangeSetting, request: IncomingMessage, response: ServerResponse) {
+  constructor(setting: ExchangeSetting, request: IncomingMessage, response: ServerResponse, route = NO_ROUTE) {
+    this.#route = route;
     const given = request.headers['x-request-id'];
     this.#setting = setting;
     this.request = request;
@@ -92,14 +102,15 @@ export class Exchange {
     }
   }
 
-  /** One line: debug for a success, info for a refusal, error with the cause for what the service did wrong. */
+  /** One measure, and one line: debug for a success, info for a refusal, error with the cause for what the service did wrong. */
   log(status: number, error?: AppError): void {
-    const level = status >= 500 ? (error?.code === 'internal' ? 'error' : 'warn') : status >= 400 ? 'info' : 'debug';
-    const { logger } = this.#setting;
-    if (!logger.isLevelEnabled(level)) return;
-    const { method } = this.request;
-    const path = targetOf(this.request).split('?', 1)[0]?.slice(0, MAX_LOGGED_PATH);
+    const { logger, measure } = this.#setting;
+    const { method = '' } = this.request;
     const ms = Math.round((performance.now() - this.#startedMs) * 100) / 100;
+    measure?.({ route: this.#route, method, status, ms });
+    const level = status >= 500 ? (error?.code === 'internal' ? 'error' : 'warn') : status >= 400 ? 'info' : 'debug';
+    if (!logger.isLevelEnabled(level)) return;
+    const path = targetOf(this.request).split('?', 1)[0]?.slice(0, MAX_LOGGED_PATH);
     const { requestId } = this;
     const err = status >= 500 ? (error?.cause ?? error) : undefined;
     logger[level](

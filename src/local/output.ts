@@ -32,10 +32,14 @@ function parse(line: string): unknown {
   }
 }
 
+/** An error as pino writes it down; an AggregateError has an empty stack and message. */
+const loggedError = z.looseObject({ message: z.string(), stack: z.string() });
+
 function brief(value: unknown): string {
   if (typeof value === 'string') return /\s/.test(value) ? JSON.stringify(value) : value;
-  const stack = z.object({ stack: z.string() }).safeParse(value);
-  return stack.success ? stack.data.stack : JSON.stringify(value);
+  const error = loggedError.safeParse(value);
+  const text = error.success ? error.data.stack || error.data.message : '';
+  return text === '' ? JSON.stringify(value) : text;
 }
 
 /** Where the lines go. */

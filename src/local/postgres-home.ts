@@ -14,11 +14,21 @@ import { isRoot } from './postgres-user.ts';
 
 const ROOT_HOMES = '/var/lib/millrace';
 
+export interface HomeOptions {
+  /** Folder of the homes that are outside; `/var/lib/millrace` unless told. */
+  readonly homes?: string;
+  /** Must another user be able to enter it? Yes when we are root. */
+  readonly outside?: boolean;
+}
+
 /** The folder to give to `startPostgres`. */
-export async function postgresHome(dataDir: string, homes = ROOT_HOMES): Promise<string> {
+export async function postgresHome(
+  dataDir: string,
+  { homes = ROOT_HOMES, outside = isRoot() }: HomeOptions = {},
+): Promise<string> {
   const inside = join(dataDir, 'postgres');
   const existing = await lstat(inside).catch(() => undefined);
-  if (!isRoot() || existing?.isDirectory() === true) return inside;
+  if (!outside || existing?.isDirectory() === true) return inside;
   const home = existing === undefined ? await newHome(inside, dataDir, homes) : await readlink(inside);
   await mkdir(home, { recursive: true });
   await Promise.all([dirname(home), home].map((folder) => chmod(folder, 0o711)));

@@ -33,6 +33,8 @@ export interface StyleDeltas {
   readonly after: Readonly<Record<FeatureName, number>>;
   /** Relative frequency of each of `FREQUENT_WORDS` in the text after. */
   readonly words: readonly number[];
+  /** Relative frequency of each of `TAG_PAIRS` in the text after. */
+  readonly pairs: readonly number[];
   /** Words of the text after, and of the text before. */
   readonly wordCount: number;
   readonly wordCountBefore: number;
@@ -59,6 +61,7 @@ export function deltasOf(before: StyleMeasure, after: StyleMeasure, revision: Re
     before: before.features,
     after: after.features,
     words: after.words,
+    pairs: after.pairs,
     wordCount: after.wordCount,
     wordCountBefore: before.wordCount,
     substitutions: substitutionsIn(passages),

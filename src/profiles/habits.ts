@@ -37,7 +37,7 @@ export interface Chance {
 }
 
 /** The deltas that habits are read from. */
-type Deltas = Omit<StyleDeltas, 'words'>;
+type Deltas = Omit<StyleDeltas, 'words' | 'pairs'>;
 
 /** Least change of a feature, in ordinary spreads. */
 const LEAST_CHANGE = 0.25;

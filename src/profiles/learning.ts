@@ -118,7 +118,11 @@ export class Learning {
       .returning('version')
       .executeTakeFirst();
     if (row === undefined) throw new AppError('fence-lost', `Profile ${userId} was taken by a later writer.`);
-    if (edits.length > 0) await tx.insertInto('edits').values(edits.map((edit) => editRow(draft, runId, edit))).execute();
+    if (edits.length > 0)
+      await tx
+        .insertInto('edits')
+        .values(edits.map((edit) => editRow(draft, runId, edit)))
+        .execute();
     if (feedback !== undefined) await tx.insertInto('feedback').values(feedbackRow(draft, feedback)).execute();
     return { version: row.version, ...draft.learned };
   }
@@ -144,7 +148,16 @@ export class Learning {
     const row = await this.#ask(() =>
       this.#database
         .insertInto('profiles')
-        .values({ tenant, user_id: userId, version: 0, fence: 1, sums: null, style: null, preferences: '{}', evolution: null })
+        .values({
+          tenant,
+          user_id: userId,
+          version: 0,
+          fence: 1,
+          sums: null,
+          style: null,
+          preferences: '{}',
+          evolution: null,
+        })
         .onConflict((conflict) =>
           conflict.columns(['tenant', 'user_id']).doUpdateSet({ fence: sql<string>`profiles.fence + 1` }),
         )

@@ -3,7 +3,7 @@
  *
  * Promises: 0.5 for a writer of whom nothing was learned and near it for few edits or a short text; higher the more
  * likely the text is under the writer's profile than under ordinary English, lower the less; deterministic. It compares
- * common words as a multinomial (after Mosteller & Wallace 1964) and style features as normal distributions with bounded
+ * common words and pairs of parts of speech as multinomials (after Mosteller & Wallace 1964) and style features as normal distributions with bounded
  * influence. Formulas, and how it does beside Burrows' Delta: docs/learning.md.
  */
 
@@ -11,6 +11,7 @@ import { compact, FEATURES, type Feature, type FeatureName } from './features.ts
 import { REFERENCE_FREQUENCIES } from './reference-frequencies.ts';
 import type { StyleMeasure } from './style.ts';
 import type { Summary } from './sums.ts';
+import { REFERENCE_PAIRS } from './tag-pairs.ts';
 
 /** A feature that speaks for or against the writer. */
 export interface MatchedFeature {
@@ -45,7 +46,7 @@ const TELLING = 0.25;
 export function matchStyle(summary: Summary, measure: StyleMeasure): Match {
   if (summary.edits === 0 || measure.wordCount === 0) return { score: 0.5, agree: [], disagree: [] };
   const rows = FEATURES.map((feature) => ({ feature, evidence: featureEvidence(feature, summary, measure) }));
-  const evidence = wordEvidence(summary, measure) + rows.reduce((sum, row) => sum + row.evidence, 0);
+  const evidence = frequencyEvidence(summary, measure) + rows.reduce((sum, row) => sum + row.evidence, 0);
   const line = ({ feature: { name, label } }: (typeof rows)[number]): MatchedFeature => ({
     feature: name,
     label,
@@ -68,27 +69,40 @@ export function matchStyle(summary: Summary, measure: StyleMeasure): Match {
   };
 }
 
-/** Edits' worth of ordinary English that is mixed into a writer's word frequencies. */
+/** Edits' worth of ordinary English that is mixed into a writer's frequencies of words, and of tag pairs. */
 const WORD_PRIOR = 2;
+const PAIR_PRIOR = 4;
+
+/** Weight of what tag pairs say, because they say in part what words say. */
+const PAIR_WEIGHT = 0.7;
+
+function frequencyEvidence({ evidence, words, pairs }: Summary, text: StyleMeasure): number {
+  const ofWords = multinomial(words.mean, REFERENCE_FREQUENCIES, text.words, evidence / (evidence + WORD_PRIOR));
+  const ofPairs = multinomial(pairs.mean, REFERENCE_PAIRS, text.pairs, evidence / (evidence + PAIR_PRIOR));
+  return text.wordCount * (ofWords + PAIR_WEIGHT * ofPairs);
+}
 
 /**
- * How much likelier (nats) the text's common words are under the writer's frequencies than under ordinary ones: the
- * words of the list, and all others as one.
+ * How much likelier (nats per word) a text's frequencies are under the writer's than under ordinary ones: those of the
+ * list, and all others as one. `share` is how much of the writer's frequencies is the writer.
  */
-function wordEvidence(summary: Summary, { words, wordCount }: StyleMeasure): number {
-  const { evidence } = summary;
-  const share = evidence / (evidence + WORD_PRIOR);
+function multinomial(
+  mean: readonly number[],
+  reference: readonly number[],
+  text: readonly number[],
+  share: number,
+): number {
   let sum = 0;
   let [rest, writerRest, ordinaryRest] = [1, 1, 1];
-  for (const [i, ordinary] of REFERENCE_FREQUENCIES.entries()) {
-    const writer = share * (summary.words.mean[i] ?? ordinary) + (1 - share) * ordinary;
-    const text = words[i] ?? 0;
-    sum += text * Math.log(writer / ordinary);
-    rest -= text;
+  for (const [i, ordinary] of reference.entries()) {
+    const writer = share * (mean[i] ?? ordinary) + (1 - share) * ordinary;
+    const found = text[i] ?? 0;
+    sum += found * Math.log(writer / ordinary);
+    rest -= found;
     writerRest -= writer;
     ordinaryRest -= ordinary;
   }
-  return wordCount * (sum + Math.max(0, rest) * Math.log(Math.max(1e-3, writerRest) / ordinaryRest));
+  return sum + Math.max(0, rest) * Math.log(Math.max(1e-3, writerRest) / ordinaryRest);
 }
 
 /** Edits' worth of ordinary English that is mixed into a writer's mean, and of ordinary constancy into the spread. */

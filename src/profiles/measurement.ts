@@ -6,10 +6,11 @@
  */
 
 import { compact, eachFeature, type FeatureName } from './features.ts';
-import { FREQUENT_WORD_PLACES, FREQUENT_WORDS } from './frequent-words.ts';
+import { FREQUENT_WORD_PLACES } from './frequent-words.ts';
 import { closes, countParagraphs, greets } from './layout.ts';
 import { countPhrases, FIRST_PERSON, HEDGES, INTENSIFIERS, SECOND_PERSON } from './lexicons.ts';
 import { countDashes, formality, hasPassive, oxfordHabit } from './syntax.ts';
+import { TAG_PAIR_PLACES, tagPairsOf } from './tag-pairs.ts';
 import { type Analysis, isWord, LIST_ITEM, type Token } from './token.ts';
 
 /** The style of one text in numbers. */
@@ -18,6 +19,8 @@ export interface StyleMeasure {
   readonly features: Readonly<Record<FeatureName, number>>;
   /** Relative frequency (0–1) of each of `FREQUENT_WORDS`, in their order. */
   readonly words: readonly number[];
+  /** Relative frequency (0–1) of each of `TAG_PAIRS`, in their order. */
+  readonly pairs: readonly number[];
   /** Words and numbers; a contraction is one word. */
   readonly wordCount: number;
   readonly sentenceCount: number;
@@ -32,7 +35,11 @@ export function measure(analysis: Analysis): StyleMeasure {
   const raw = wordCount === 0 ? {} : values(analysis, sentences, tokens, words, wordCount);
   return {
     features: eachFeature(({ name, min, max }) => compact(Math.min(max, Math.max(min, raw[name] ?? Math.max(0, min))))),
-    words: frequencies(words),
+    words: frequencies(
+      words.map((word) => word.normal),
+      FREQUENT_WORD_PLACES,
+    ),
+    pairs: frequencies(analysis.sentences.flatMap(tagPairsOf), TAG_PAIR_PLACES),
     wordCount,
     sentenceCount: sentences.length,
   };
@@ -91,13 +98,13 @@ function normalsOf(sentence: Sentence): string[] {
   return sentence.filter((token) => token.kind === 'word').map(({ pos, normal }) => (pos === 'PROPN' ? '' : normal));
 }
 
-function frequencies(words: readonly Token[]): number[] {
-  const counts = FREQUENT_WORDS.map(() => 0);
-  for (const { normal } of words) {
-    const place = FREQUENT_WORD_PLACES.get(normal);
+function frequencies(items: readonly string[], places: ReadonlyMap<string, number>): number[] {
+  const counts = Array.from(places, () => 0);
+  for (const item of items) {
+    const place = places.get(item);
     if (place !== undefined) counts[place] = (counts[place] ?? 0) + 1;
   }
-  return counts.map((count) => (count === 0 ? 0 : compact(count / words.length)));
+  return counts.map((count) => (count === 0 ? 0 : compact(count / items.length)));
 }
 
 function letters(words: readonly Token[]): number {

@@ -14,7 +14,7 @@ import { type Chance, featureChances, type Habit, phraseChances } from './habits
 export interface LearnedEdit {
   readonly id: string;
   readonly savedAt: Date;
-  readonly deltas: Omit<StyleDeltas, 'words'>;
+  readonly deltas: Omit<StyleDeltas, 'words' | 'pairs'>;
 }
 
 /** A habit of a writer, and how sure it is. */

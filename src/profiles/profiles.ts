@@ -16,7 +16,7 @@ import { type Match, matchStyle } from './match.ts';
 import type { Pattern } from './patterns.ts';
 import type { Preferences } from './preferences.ts';
 import { type FeatureName, measureStyle } from './style.ts';
-import { EMPTY_SUMS, type Sums, type Summary, summarise } from './sums.ts';
+import { EMPTY_SUMS, type Summary, type Sums, summarise } from './sums.ts';
 
 /** A feature as the profile tells it; `source` says whether the writer or their edits set the mean. */
 interface ProfileFeature {
@@ -114,7 +114,10 @@ export class Profiles {
   async match(tenant: string, userId: string, text: string): Promise<Match> {
     const row = await this.#row(tenant, userId);
     const sums = row?.sums == null ? EMPTY_SUMS : (row.sums as Sums);
-    return matchStyle(preferred(summarise(sums), row?.preferences as Preferences | undefined), await measureStyle(text));
+    return matchStyle(
+      preferred(summarise(sums), row?.preferences as Preferences | undefined),
+      await measureStyle(text),
+    );
   }
 
   async #loadStyle(tenant: string, userId: string): Promise<StyleProfile> {

@@ -3,13 +3,14 @@
  *
  * Promises: the sums are a function of the SET of edits and ratings: in any order, in any batches, they are the same
  * (within 1e-9 relative; in practice to the last bit or two), for dates from 1970 to 2200 and beyond. Nothing here
- * mutates its arguments. Sums are plain JSON, about 6 KB whatever the number of edits. Formulas: docs/learning.md.
+ * mutates its arguments. Sums are plain JSON, about 8 KB whatever the number of edits. Formulas: docs/learning.md.
  */
 
 import { compact, eachFeature, type FeatureName } from './features.ts';
 import { FREQUENT_WORDS } from './frequent-words.ts';
 import { REFERENCE_FREQUENCIES } from './reference-frequencies.ts';
 import type { StyleDeltas, StyleMeasure } from './style.ts';
+import { REFERENCE_PAIRS, TAG_PAIRS } from './tag-pairs.ts';
 import {
   amountOf,
   type Moments,
@@ -42,6 +43,8 @@ export interface Sums {
   readonly features: Readonly<Record<FeatureName, Moments>>;
   /** Weighted relative frequencies of `FREQUENT_WORDS`. */
   readonly words: readonly number[];
+  /** Weighted relative frequencies of `TAG_PAIRS`. */
+  readonly pairs: readonly number[];
   readonly liked: RatedSums;
   readonly disliked: RatedSums;
 }
@@ -58,6 +61,8 @@ export interface Summary {
   readonly features: Readonly<Record<FeatureName, { mean: number; spread: number; count: number }>>;
   /** Mean relative frequency (0–1) of each of `FREQUENT_WORDS`. */
   readonly words: { readonly mean: readonly number[] };
+  /** Mean relative frequency (0–1) of each of `TAG_PAIRS`. */
+  readonly pairs: { readonly mean: readonly number[] };
   /** How much each feature counts in matching, 0.25–4; 1 without ratings. */
   readonly weights: Readonly<Record<FeatureName, number>>;
 }
@@ -73,6 +78,7 @@ export const EMPTY_SUMS: Sums = {
   evidenceSquares: ZERO,
   features: eachFeature(() => NO_MOMENTS),
   words: FREQUENT_WORDS.map(() => 0),
+  pairs: TAG_PAIRS.map(() => 0),
   liked: NO_RATINGS,
   disliked: NO_RATINGS,
 };
@@ -85,7 +91,11 @@ function evidenceOf(wordCount: number): number {
 }
 
 /** The sums with one more edit. */
-export function addEdit(sums: Sums, deltas: Pick<StyleDeltas, 'after' | 'words' | 'wordCount'>, savedAt: Date): Sums {
+export function addEdit(
+  sums: Sums,
+  deltas: Pick<StyleDeltas, 'after' | 'words' | 'pairs' | 'wordCount'>,
+  savedAt: Date,
+): Sums {
   const weight = weightAt(savedAt);
   const evidence = weight * evidenceOf(deltas.wordCount);
   return {
@@ -97,6 +107,7 @@ export function addEdit(sums: Sums, deltas: Pick<StyleDeltas, 'after' | 'words' 
     evidenceSquares: plus(sums.evidenceSquares, evidence * evidence),
     features: eachFeature(({ name, typical }) => observe(sums.features[name], deltas.after[name] - typical, evidence)),
     words: sums.words.map((sum, i) => sum + evidence * (deltas.words[i] ?? 0)),
+    pairs: sums.pairs.map((sum, i) => sum + evidence * (deltas.pairs[i] ?? 0)),
   };
 }
 
@@ -136,6 +147,7 @@ export function summarise(sums: Sums): Summary {
     evidence: compact(effectiveEdits(sums)),
     features,
     words: { mean: total <= 0 ? REFERENCE_FREQUENCIES : sums.words.map((sum) => compact(sum / total)) },
+    pairs: { mean: total <= 0 ? REFERENCE_PAIRS : sums.pairs.map((sum) => compact(sum / total)) },
     weights: featureWeights(sums, features),
   };
 }
@@ -202,5 +214,5 @@ function numbersOf(sums: Sums): [value: number, size: number][] {
     amountOf(sums.evidence),
     amountOf(sums.evidenceSquares),
   ];
-  return [...counts.map(sized), ...moments, ...sums.words.map(sized), ...sides];
+  return [...counts.map(sized), ...moments, ...sums.words.map(sized), ...sums.pairs.map(sized), ...sides];
 }

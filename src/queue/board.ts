@@ -87,7 +87,7 @@ function setHeaders(request: Request, response: Response, next: NextFunction): v
 function login({ user, password, logger }: BoardOptions) {
   return (request: Request, _response: Response, next: NextFunction): void => {
     if (password === undefined) {
-      throw new AppError('store-unavailable', 'The board has no password yet: set BOARD_PASSWORD and start again.');
+      throw new AppError('not-configured', 'The board has no password yet: set BOARD_PASSWORD and start again.');
     }
     const went = checkLogin(request.headers.authorization, user, password);
     if (went === 'ok') {
@@ -96,7 +96,7 @@ function login({ user, password, logger }: BoardOptions) {
     }
     if (went === 'wrong') logger.warn({ audit: 'board', from: request.ip }, 'wrong login at the board');
     throw new AppError(
-      'unauthenticated',
+      'login-required',
       'The board needs the user name and password of BOARD_USER and BOARD_PASSWORD.',
       {
         headers: { 'WWW-Authenticate': 'Basic realm="Millrace board", charset="UTF-8"' },

@@ -46,7 +46,7 @@ describe('while the cache is away', () => {
     await goAway();
     const startedMs = performance.now();
     expect(await here.cache.remember('profile', ada, async () => 2)).toEqual({ value: 2, outcome: 'bypass' });
-    expect(performance.now() - startedMs).toBeLessThan(50);
+    expect(performance.now() - startedMs).toBeLessThan(250);
     expect(here.cache.status).toBe('memory-fallback');
   });
 
@@ -139,7 +139,7 @@ describe('an invalidation that cannot be delivered', () => {
     expect(performance.now() - startedMs).toBeLessThan(1000);
     const againMs = performance.now();
     await expect(here.cache.invalidate([resource])).rejects.toMatchObject({ code: 'store-unavailable' });
-    expect(performance.now() - againMs).toBeLessThan(50);
+    expect(performance.now() - againMs).toBeLessThan(250);
   });
 
   test('rejects when Redis refuses it, and is then not trusted to have happened', async () => {

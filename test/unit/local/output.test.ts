@@ -19,6 +19,11 @@ describe('the output of npm start', () => {
     expect(shorten(line)).toBe('04:05:06 error failed err=Error: x\n  at y');
   });
 
+  it('shows what there is of an error without a stack', () => {
+    const err = { type: 'AggregateError', message: '', stack: '', code: 'ECONNREFUSED' };
+    expect(shorten(JSON.stringify({ level: 'warn', time, msg: 'away', err }))).toContain('"code":"ECONNREFUSED"');
+  });
+
   it.each(['hello', '{ not json', '{"level":30}', '[1]', ''])('passes %j on as it is', (line) => {
     expect(shorten(line)).toBe(line);
   });
