@@ -135,6 +135,9 @@ export async function runProcess(boot: () => Promise<Process>): Promise<void> {
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
+    // Started by `npm start`: its end, however sudden, is ours.
+    process.once('disconnect', () => stop('SIGTERM'));
+    process.channel?.unref();
     await part.start?.();
     logger.info('running');
   } catch (error) {
