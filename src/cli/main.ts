@@ -9,6 +9,7 @@ import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
 import { isAppError, messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
+import { addDemo } from './demo.ts';
 import { addHealth } from './health.ts';
 import { addKeysCreate } from './keys-create.ts';
 import { addKeysList } from './keys-list.ts';
@@ -39,6 +40,7 @@ function createProgram(): Command {
   addMigrate(program, terminal);
   addPing(program, terminal);
   addHealth(program, terminal);
+  addDemo(program, terminal);
   return program;
 }
 

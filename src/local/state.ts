@@ -29,6 +29,8 @@ const stateSchema = z.object({
   stores: z.partialRecord(z.enum(STORE_VARIABLES), z.object({ url: z.string(), process: processSchema.optional() })),
   /** What web and workers get besides the stores: local defaults. */
   environment: z.record(z.string(), z.string()),
+  /** Where the first web process answers; absent until it does. */
+  address: z.string().optional(),
   /** Web and worker processes. */
   processes: z.array(processSchema.extend({ name: z.string() })),
 });
@@ -72,4 +74,10 @@ export async function readLocalState(dataDir = loadLocalConfig().DATA_DIR): Prom
     }),
   );
   return found;
+}
+
+/** Where the `npm start` that runs in `dataDir` answers HTTP; undefined when none does. */
+export async function readLocalAddress(dataDir: string): Promise<string | undefined> {
+  const { supervisor, address } = await readState(dataDir);
+  return supervisor !== undefined && isSameProcess(supervisor) ? address : undefined;
 }

@@ -88,6 +88,9 @@ export class Supervisor implements Lifecycle {
     const trouble = await this.#unlessStopping(() => this.#formation.whenReady(READY_MS, this.#stopping.signal));
     if (trouble !== undefined) throw new StartError(`Millrace is not ready: ${trouble}. The lines above say why.`);
     if (this.#stopping.signal.aborted) return;
+    const [port] = this.#formation.ports;
+    if (port !== undefined) this.#state = { ...this.#state, address: `http://127.0.0.1:${port}` };
+    await this.#save();
     output.text(
       banner({
         ports: this.#formation.ports,

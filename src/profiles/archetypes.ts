@@ -13,7 +13,7 @@ export interface Archetype {
   readonly id: string;
   readonly name: string;
   readonly description: string;
-  /** What makes it, in each feature's unit; the others do not matter. */
+  /** What makes it, in each feature's unit: whoever goes further that way is as close. Other features do not matter. */
   readonly features: Readonly<Partial<Record<FeatureName, number>>>;
 }
 
@@ -63,15 +63,15 @@ export const ARCHETYPES: readonly Archetype[] = [
   {
     id: 'formal-counsel',
     name: 'Formal counsel',
-    description: 'Long, exact sentences without contractions, with semicolons and the Oxford comma.',
+    description: 'Complete sentences in the passive voice, no contractions, semicolons and the Oxford comma.',
     features: {
-      sentenceLength: 27,
       contractions: 0,
       semicolons: 0.9,
-      oxfordComma: 0.7,
-      formality: 70,
+      oxfordComma: 0.5,
       exclamations: 0,
-      wordLength: 5,
+      passive: 0.3,
+      hedges: 0.3,
+      secondPerson: 0.6,
     },
   },
   {
@@ -125,12 +125,13 @@ export function nearestArchetype(summary: Summary): { id: string; name: string; 
 /** Furthest that one feature alone can put a style away, in ordinary spreads. */
 const FURTHEST = 3;
 
-/** Root mean square of the distances in the features that make the style, in ordinary spreads. */
+/** Root mean square of what is missing in the features that make the style, in ordinary spreads. */
 function distanceTo(features: Archetype['features'], summary: Summary): number {
-  const squares = FEATURES.flatMap(({ name, scale }) => {
+  const squares = FEATURES.flatMap(({ name, typical, scale }) => {
     const wished = features[name];
     if (wished === undefined) return [];
-    return Math.min(FURTHEST, Math.abs(summary.features[name].mean - wished) / scale) ** 2;
+    const missing = (wished - summary.features[name].mean) * Math.sign(wished - typical);
+    return Math.min(FURTHEST, Math.max(0, missing) / scale) ** 2;
   });
   return compact(Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / Math.max(1, squares.length)));
 }

@@ -42,6 +42,9 @@ const HALF_WAY = 10;
 /** Least evidence (nats) of a feature that is worth a line. */
 const TELLING = 0.25;
 
+/** Least distance of a writer from ordinary English, in ordinary spreads, for agreeing with them to be telling. */
+const PECULIAR = 0.35;
+
 /** Compare a text with a writer. */
 export function matchStyle(summary: Summary, measure: StyleMeasure): Match {
   if (summary.edits === 0 || measure.wordCount === 0) return { score: 0.5, agree: [], disagree: [] };
@@ -54,10 +57,10 @@ export function matchStyle(summary: Summary, measure: StyleMeasure): Match {
     text: measure.features[name],
   });
   const strongest = rows.filter((row) => Math.abs(row.evidence) >= TELLING);
+  const agreeing = strongest.filter((row) => row.evidence > 0 && isPeculiar(row.feature, summary));
   return {
     score: compact(0.5 + (0.5 * evidence) / (Math.abs(evidence) + HALF_WAY)),
-    agree: strongest
-      .filter((row) => row.evidence > 0)
+    agree: agreeing
       .sort((a, b) => b.evidence - a.evidence)
       .slice(0, LISTED)
       .map(line),
@@ -67,6 +70,10 @@ export function matchStyle(summary: Summary, measure: StyleMeasure): Match {
       .slice(0, LISTED)
       .map(line),
   };
+}
+
+function isPeculiar({ name, typical, scale }: Feature, { features }: Summary): boolean {
+  return Math.abs(features[name].mean - typical) >= PECULIAR * scale;
 }
 
 /** Edits' worth of ordinary English that is mixed into a writer's frequencies of words, and of tag pairs. */

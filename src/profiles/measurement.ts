@@ -116,7 +116,7 @@ function letters(words: readonly Token[]): number {
 /** Words in one window of the moving-average type-token ratio (Covington & McFall 2010). */
 const WINDOW = 50;
 
-/** Distinct share of every run of `WINDOW` words, averaged; a shorter text is filled up with the typical ratio. */
+/** Distinct share of every run of `WINDOW` words, averaged; of a shorter text, what is beyond its length. */
 function movingVariety(words: readonly string[]): number {
   const counts = new Map<string, number>();
   let sum = 0;
@@ -131,7 +131,10 @@ function movingVariety(words: readonly string[]): number {
     if (i >= WINDOW - 1) sum += counts.size / WINDOW;
   }
   if (words.length >= WINDOW) return sum / (words.length - WINDOW + 1);
-  return (counts.size + (WINDOW - words.length) * TYPICAL_VARIETY) / WINDOW;
+  // A short text repeats less: typical is TYPICAL_VARIETY ** (words / WINDOW). What it departs from that counts in part.
+  const part = words.length / WINDOW;
+  const ratio = counts.size / Math.max(1, words.length) / TYPICAL_VARIETY ** part;
+  return TYPICAL_VARIETY * (1 + part * (ratio - 1));
 }
 
 const TYPICAL_VARIETY = eachFeature((feature) => feature.typical).lexicalVariety;

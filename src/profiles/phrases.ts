@@ -5,6 +5,7 @@
  * `PHRASE_CHARACTERS` characters; only where the words around stayed, so that a rewritten passage gives none.
  */
 
+import { FREQUENT_WORD_PLACES } from './frequent-words.ts';
 import type { Passage, Run, Unit } from './revision.ts';
 
 /** Words exchanged for others, in lower case. */
@@ -39,8 +40,9 @@ function substitutions(runs: readonly Run[]): { from: string; to: string }[] {
   return runs.flatMap((run, i) => {
     const next = runs[i + 1];
     if (run.fate !== 'removed' || next?.fate !== 'added' || !isFlanked(runs[i - 1], runs[i + 2])) return [];
-    const from = phrase(run.units);
-    const to = phrase(next.units);
+    const [removed, added] = [wordsOf(run), wordsOf(next)];
+    const from = phrase(removed.slice(surplus(removed, added)));
+    const to = phrase(added.slice(surplus(added, removed)));
     return from === undefined || to === undefined || from === to ? [] : [{ from, to }];
   });
 }
@@ -49,7 +51,7 @@ function cuts(runs: readonly Run[]): string[] {
   return runs.flatMap((run, i) => {
     const [previous, next] = [runs[i - 1], runs[i + 1]];
     if (run.fate !== 'removed' || next?.fate === 'added' || !isFlanked(previous, next)) return [];
-    return phrase(run.units) ?? [];
+    return phrase(wordsOf(run)) ?? [];
   });
 }
 
@@ -58,14 +60,32 @@ function isFlanked(previous: Run | undefined, next: Run | undefined): boolean {
   return kept.filter((unit) => unit.kind === 'word').length >= KEPT_BESIDE;
 }
 
-/** The words of a run as one phrase, marks around them left out; undefined when it is no short phrase of words. */
-function phrase(units: readonly Unit[]): string | undefined {
-  const words = units.filter((unit) => unit.kind === 'word');
+/** The units of a run from its first word to its last. */
+function wordsOf({ units }: Run): readonly Unit[] {
   const first = units.findIndex((unit) => unit.kind === 'word');
-  const unbroken = units.slice(first, first + words.length).every((unit) => unit.kind === 'word');
-  const text = words.map((word) => word.text.toLowerCase()).join(' ');
-  const fits = words.length > 0 && words.length <= PHRASE_WORDS && text.length <= PHRASE_CHARACTERS;
-  return fits && unbroken && /^\P{N}*\p{L}\P{N}*$/u.test(text) ? text : undefined;
+  const last = units.findLastIndex((unit) => unit.kind === 'word');
+  return first < 0 ? [] : units.slice(first, last + 1);
+}
+
+/** How many common words at its start make a run longer than another: of "could utilize → use" the "could". */
+function surplus(units: readonly Unit[], other: readonly Unit[]): number {
+  const length = (run: readonly Unit[]) => run.reduce((sum, unit) => sum + unit.normals.length, 0);
+  let longer = length(units) - length(other);
+  let count = 0;
+  for (const { normals } of units) {
+    if (longer < normals.length || !normals.every((word) => FREQUENT_WORD_PLACES.has(word))) break;
+    longer -= normals.length;
+    count += 1;
+  }
+  return count;
+}
+
+/** Units as one phrase in lower case; undefined when they are no short phrase of words. */
+function phrase(units: readonly Unit[]): string | undefined {
+  const text = units.map((unit) => unit.text).join(' ');
+  const fits = units.length > 0 && units.length <= PHRASE_WORDS && text.length <= PHRASE_CHARACTERS;
+  const worded = units.every((unit) => unit.kind === 'word') && /^\P{N}*\p{L}\P{N}*$/u.test(text);
+  return fits && worded ? text : undefined;
 }
 
 function tally(found: readonly { from: string; to: string }[]): Substitution[] {

@@ -11,7 +11,7 @@ import { type Analysis, isWord, type Token } from './token.ts';
 
 /** One word (with its contraction), mark, emoji or paragraph break. */
 export interface Unit {
-  /** As written; a paragraph break is `¶`. */
+  /** In lower case, because case follows from where sentences begin; a paragraph break is `¶`. */
   readonly text: string;
   readonly kind: 'word' | 'punctuation' | 'emoji' | 'break';
   /** Lower case with contractions expanded: one entry, or two for `don't`. */
@@ -120,15 +120,15 @@ function unitsOf(sentence: readonly Token[], number: number): Unit[] {
   const units: Unit[] = [];
   for (const token of sentence) {
     const last = units.at(-1);
+    const text = token.text.toLowerCase();
     if (token.glued && last !== undefined) {
-      units[units.length - 1] = { ...last, text: last.text + token.text, normals: [...last.normals, token.normal] };
-    } else if (token.kind === 'break') {
-      // Only an empty line is a change that a reader sees; where a line wraps is not.
-      if ((token.text.match(/\n/g)?.length ?? 0) > 1)
-        units.push({ text: '¶', kind: 'break', normals: [], sentence: number });
-    } else {
+      units[units.length - 1] = { ...last, text: last.text + text, normals: [...last.normals, token.normal] };
+    } else if (token.kind !== 'break') {
       const kind = isWord(token) || token.kind === 'other' ? 'word' : token.kind === 'emoji' ? 'emoji' : 'punctuation';
-      units.push({ text: token.text, kind, normals: kind === 'word' ? [token.normal] : [], sentence: number });
+      units.push({ text, kind, normals: kind === 'word' ? [token.normal] : [], sentence: number });
+    } else if (/\n\s*\n/.test(text)) {
+      // Only an empty line is a change that a reader sees; where a line wraps is not.
+      units.push({ text: '¶', kind: 'break', normals: [], sentence: number });
     }
   }
   return units;

@@ -84,7 +84,7 @@ export const EMPTY_SUMS: Sums = {
 };
 
 /** Words from which on a text is full evidence; a shorter one counts in proportion. */
-const FULL_EVIDENCE_WORDS = 100;
+const FULL_EVIDENCE_WORDS = 50;
 
 function evidenceOf(wordCount: number): number {
   return Math.min(1, wordCount / FULL_EVIDENCE_WORDS);

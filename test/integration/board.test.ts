@@ -193,7 +193,7 @@ describe('with Redis away', () => {
       await redis.kill();
       expect((await get(site, '/')).status).toBe(200);
       const problem = await expectProblem(await get(site, '/api/queues'), 503);
-      expect(problem.code).toBe('not-configured');
+      expect(problem.code).toBe('store-unavailable');
     } finally {
       await site.close();
       await redis.restart();
