@@ -216,7 +216,12 @@ export function eachFeature<V>(value: (feature: Feature) => V): Record<FeatureNa
   return Object.fromEntries(FEATURES.map((feature) => [feature.name, value(feature)])) as Record<FeatureName, V>;
 }
 
+/** Below this a rounded figure is nothing: no feature and no frequency has a scale near it. */
+const NOTHING = 1e-9;
+
 /** A number with six significant digits: enough to tell texts apart, short enough to store with every edit. */
 export function compact(value: number): number {
+  // What is left of a difference that should be nothing, after sums in another order.
+  if (Math.abs(value) < NOTHING) return 0;
   return Number(value.toPrecision(6));
 }

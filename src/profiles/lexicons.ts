@@ -77,6 +77,12 @@ export const ADJECTIVES_IN_ED = new Set(
   scared scheduled shocked sophisticated surprised talented thrilled tired used wicked worried`.split(/\s+/),
 );
 
+/** Pronouns and auxiliaries that can stand before a verb without being part of what it means. */
+export const AUXILIARIES = new Set(
+  `i we you they he she it to will would can could shall should may might must do does did is are was were be been have
+  has had please`.split(/\s+/),
+);
+
 /** Pronouns of the first person. */
 export const FIRST_PERSON = new Set('i me my mine myself we us our ours ourselves'.split(' '));
 

@@ -78,8 +78,8 @@ function values(
     ellipses: mark('...', '…', '....', '..'),
     oxfordComma: oxfordHabit(sentences),
     emoji: mark('emoji'),
-    hedges: per100(inSentences((sentence) => countPhrases(normalsOf(sentence), HEDGES))),
-    intensifiers: per100(inSentences((sentence) => countPhrases(normalsOf(sentence), INTENSIFIERS))),
+    hedges: per100(inSentences((sentence) => countPhrases(phrasesOf(sentence), HEDGES))),
+    intensifiers: per100(inSentences((sentence) => countPhrases(phrasesOf(sentence), INTENSIFIERS))),
     passive: inSentences((sentence) => (hasPassive(sentence) ? 1 : 0)) / sentences.length,
     formality: formality(words),
     firstPerson: per100(normals.filter((word) => FIRST_PERSON.has(word)).length),
@@ -93,9 +93,13 @@ function values(
   };
 }
 
-function normalsOf(sentence: Sentence): string[] {
-  // A name is no phrase: May is not may.
-  return sentence.filter((token) => token.kind === 'word').map(({ pos, normal }) => (pos === 'PROPN' ? '' : normal));
+/** The words of a sentence, names blanked out: May is not may. */
+function phrasesOf(sentence: Sentence): string[] {
+  const words = sentence.filter((token) => token.kind === 'word');
+  return words.map(({ pos, text, normal }, i) => {
+    const isName = pos === 'PROPN' || (i > 0 && /^\p{Lu}\p{Ll}/u.test(text));
+    return isName ? '' : normal;
+  });
 }
 
 function frequencies(items: readonly string[], places: ReadonlyMap<string, number>): number[] {

@@ -5,7 +5,7 @@
  * `PHRASE_CHARACTERS` characters; only where the words around stayed, so that a rewritten passage gives none.
  */
 
-import { FREQUENT_WORD_PLACES } from './frequent-words.ts';
+import { AUXILIARIES } from './lexicons.ts';
 import type { Passage, Run, Unit } from './revision.ts';
 
 /** Words exchanged for others, in lower case. */
@@ -67,13 +67,13 @@ function wordsOf({ units }: Run): readonly Unit[] {
   return first < 0 ? [] : units.slice(first, last + 1);
 }
 
-/** How many common words at its start make a run longer than another: of "could utilize → use" the "could". */
+/** How many pronouns and auxiliaries at its start make a run longer than another: of "could utilize → use" the "could". */
 function surplus(units: readonly Unit[], other: readonly Unit[]): number {
   const length = (run: readonly Unit[]) => run.reduce((sum, unit) => sum + unit.normals.length, 0);
   let longer = length(units) - length(other);
   let count = 0;
   for (const { normals } of units) {
-    if (longer < normals.length || !normals.every((word) => FREQUENT_WORD_PLACES.has(word))) break;
+    if (longer < normals.length || !normals.every((word) => AUXILIARIES.has(word))) break;
     longer -= normals.length;
     count += 1;
   }
