@@ -19,7 +19,7 @@ const TABLE = {
   sentenceLength: {
     words: { label: 'sentence length', unit: 'words', direction: 'longer sentences' },
     habit: { more: 'prefers long sentences', less: 'prefers short sentences' },
-    range: { min: 0, max: 200, typical: 19.3, scale: 7.8, within: 5.7, digits: 0 },
+    range: { min: 0, max: 200, typical: 19.3, scale: 7.7, within: 5.4, digits: 0 },
   },
   sentenceSpread: {
     words: {
@@ -28,12 +28,12 @@ const TABLE = {
       direction: 'more uneven sentence lengths (standard deviation)',
     },
     habit: { more: 'varies sentence length', less: 'keeps sentences even in length' },
-    range: { min: 0, max: 200, typical: 11.1, scale: 5.7, within: 4.4, digits: 0 },
+    range: { min: 0, max: 200, typical: 11.1, scale: 5.8, within: 4.4, digits: 0 },
   },
   wordLength: {
     words: { label: 'word length', unit: 'letters', direction: 'longer words' },
     habit: { more: 'prefers long words', less: 'prefers short words' },
-    range: { min: 0, max: 20, typical: 4.57, scale: 0.41, within: 0.23, digits: 2 },
+    range: { min: 0, max: 20, typical: 4.57, scale: 0.41, within: 0.22, digits: 2 },
   },
   lexicalVariety: {
     words: {
@@ -47,37 +47,37 @@ const TABLE = {
   contractions: {
     words: { label: 'contractions', unit: 'per 100 words', direction: 'more contractions' },
     habit: { more: "contracts (don't, it's)", less: 'writes contractions out' },
-    range: { min: 0, max: 100, typical: 1.01, scale: 1.3, within: 0.66, digits: 1 },
+    range: { min: 0, max: 100, typical: 1, scale: 1.3, within: 0.66, digits: 1 },
   },
   exclamations: {
     words: { label: 'exclamation marks', unit: 'per 100 words', direction: 'more exclamation marks' },
     habit: { more: 'adds exclamation marks', less: 'removes exclamation marks' },
-    range: { min: 0, max: 100, typical: 0.14, scale: 0.53, within: 0.26, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.14, scale: 0.52, within: 0.26, digits: 1 },
   },
   questions: {
     words: { label: 'question marks', unit: 'per 100 words', direction: 'more question marks' },
     habit: { more: 'adds questions', less: 'removes questions' },
-    range: { min: 0, max: 100, typical: 0.38, scale: 0.8, within: 0.47, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.38, scale: 0.79, within: 0.47, digits: 1 },
   },
   commas: {
     words: { label: 'commas', unit: 'per 100 words', direction: 'more commas' },
     habit: { more: 'adds commas', less: 'removes commas' },
-    range: { min: 0, max: 100, typical: 5.1, scale: 2.3, within: 2, digits: 1 },
+    range: { min: 0, max: 100, typical: 5.1, scale: 2.3, within: 1.9, digits: 1 },
   },
   semicolons: {
     words: { label: 'semicolons', unit: 'per 100 words', direction: 'more semicolons' },
     habit: { more: 'adds semicolons', less: 'removes semicolons' },
-    range: { min: 0, max: 100, typical: 0.19, scale: 0.47, within: 0.47, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.2, scale: 0.47, within: 0.46, digits: 1 },
   },
   colons: {
     words: { label: 'colons', unit: 'per 100 words', direction: 'more colons' },
     habit: { more: 'adds colons', less: 'removes colons' },
-    range: { min: 0, max: 100, typical: 0.44, scale: 0.99, within: 0.4, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.44, scale: 1, within: 0.41, digits: 1 },
   },
   dashes: {
     words: { label: 'dashes', unit: 'per 100 words', direction: 'more dashes (em, en, double or spaced hyphen)' },
     habit: { more: 'adds dashes', less: 'removes dashes' },
-    range: { min: 0, max: 100, typical: 0.39, scale: 0.75, within: 0.51, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.4, scale: 0.74, within: 0.5, digits: 1 },
   },
   parentheses: {
     words: { label: 'parentheses', unit: 'pairs per 100 words', direction: 'more asides in parentheses' },
@@ -87,7 +87,7 @@ const TABLE = {
   quotations: {
     words: { label: 'quotation marks', unit: 'pairs per 100 words', direction: 'more quoted words' },
     habit: { more: 'puts words in quotation marks', less: 'removes quotation marks' },
-    range: { min: 0, max: 100, typical: 0.86, scale: 1.4, within: 0.99, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.86, scale: 1.4, within: 1, digits: 1 },
   },
   ellipses: {
     words: { label: 'ellipses', unit: 'per 100 words', direction: 'more ellipses' },
@@ -111,7 +111,7 @@ const TABLE = {
   hedges: {
     words: { label: 'hedges', unit: 'per 100 words', direction: 'more hedging (perhaps, I think, somewhat)' },
     habit: { more: 'hedges', less: 'cuts hedges' },
-    range: { min: 0, max: 100, typical: 0.86, scale: 0.89, within: 0.64, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.84, scale: 0.9, within: 0.62, digits: 1 },
   },
   intensifiers: {
     words: { label: 'intensifiers', unit: 'per 100 words', direction: 'more intensifiers (very, really, so good)' },
@@ -121,7 +121,7 @@ const TABLE = {
   passive: {
     words: { label: 'passive voice', unit: 'share of sentences', direction: 'more sentences in the passive voice' },
     habit: { more: 'uses the passive voice', less: 'prefers the active voice' },
-    range: { min: 0, max: 1, typical: 0.16, scale: 0.17, within: 0.15, digits: 2 },
+    range: { min: 0, max: 1, typical: 0.16, scale: 0.17, within: 0.14, digits: 2 },
   },
   formality: {
     words: {
@@ -130,7 +130,7 @@ const TABLE = {
       direction: 'more formal, less deictic (Heylighen & Dewaele 1999)',
     },
     habit: { more: 'makes the text more formal', less: 'makes the text less formal' },
-    range: { min: 0, max: 100, typical: 61.5, scale: 8.8, within: 5.4, digits: 0 },
+    range: { min: 0, max: 100, typical: 61.6, scale: 8.8, within: 5.3, digits: 0 },
   },
   firstPerson: {
     words: { label: 'first person', unit: 'per 100 words', direction: 'more I, we, my, our' },
@@ -140,7 +140,7 @@ const TABLE = {
   secondPerson: {
     words: { label: 'second person', unit: 'per 100 words', direction: 'more you and your' },
     habit: { more: 'addresses the reader', less: 'avoids addressing the reader' },
-    range: { min: 0, max: 100, typical: 0.81, scale: 1.4, within: 0.86, digits: 1 },
+    range: { min: 0, max: 100, typical: 0.8, scale: 1.4, within: 0.85, digits: 1 },
   },
   greeting: {
     words: { label: 'greeting', unit: '0 or 1', direction: 'opens with a greeting' },
@@ -155,7 +155,7 @@ const TABLE = {
   paragraphLength: {
     words: { label: 'paragraph length', unit: 'words', direction: 'longer paragraphs' },
     habit: { more: 'prefers long paragraphs', less: 'prefers short paragraphs' },
-    range: { min: 0, max: 1000, typical: 57.9, scale: 45, within: 36, digits: 0 },
+    range: { min: 0, max: 1000, typical: 55.1, scale: 42, within: 34, digits: 0 },
   },
   listItems: {
     words: { label: 'list items', unit: 'share of lines', direction: 'more lines that are list items' },
@@ -165,12 +165,12 @@ const TABLE = {
   readability: {
     words: { label: 'reading ease', unit: 'Flesch, -50-121', direction: 'easier to read (Flesch 1948)' },
     habit: { more: 'makes the text easier to read', less: 'makes the text harder to read' },
-    range: { min: -50, max: 121, typical: 61, scale: 18, within: 9.6, digits: 0 },
+    range: { min: -50, max: 121, typical: 60.8, scale: 18, within: 9.4, digits: 0 },
   },
   sentiment: {
     words: { label: 'sentiment', unit: '-1 to 1', direction: 'more positive' },
     habit: { more: 'turns more positive', less: 'turns more negative' },
-    range: { min: -1, max: 1, typical: 0.074, scale: 0.13, within: 0.12, digits: 2 },
+    range: { min: -1, max: 1, typical: 0.073, scale: 0.13, within: 0.12, digits: 2 },
   },
 } as const satisfies Record<string, FeatureRow>;
 

@@ -1,0 +1,60 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createLogger } from '../../src/logger.ts';
+import { Catalog } from '../../src/queue/catalog.ts';
+import { defineJob } from '../../src/queue/job.ts';
+import { WorkerProcess } from '../../workers/worker.ts';
+import { latch } from '../support/latch.ts';
+import { EAGER, startProbe } from '../support/probe-worker.ts';
+import { createWorld, type World } from '../support/world.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await createWorld();
+});
+
+afterAll(() => world.close());
+
+function job(name: string, run: () => Promise<null> = async () => null) {
+  return defineJob({ name, about: 'A probe.', payload: z.strictObject({}), result: z.null(), example: {}, run });
+}
+
+describe('a worker', () => {
+  const boot = (queues: readonly string[]) => {
+    const logger = createLogger({ level: 'silent', role: 'test' });
+    const catalog = new Catalog([job('probe.a'), job('other.b')]);
+    return () => new WorkerProcess({ config: world.config, catalog, logger, queues, rows: { probe: EAGER } });
+  };
+
+  test('does not boot for a queue without a pool row, and says where to add it', () => {
+    expect(boot([])).toThrow('jobs/other/ has no row in workers/pools.ts');
+  });
+
+  test('does not boot for an unknown queue, and names those there are', () => {
+    expect(boot(['nothing'])).toThrow('There is no queue "nothing". There are: other, probe.');
+  });
+
+  test('runs at most as many jobs at once as its row says', async () => {
+    let now = 0;
+    let most = 0;
+    const full = latch();
+    const definition = job('probe.crowd', async () => {
+      now += 1;
+      most = Math.max(most, now);
+      if (now === 3) full.open();
+      await full.opened;
+      await new Promise((resolve) => setImmediate(resolve));
+      now -= 1;
+      return null;
+    });
+    const probe = await startProbe(world, [definition], { ...EAGER, concurrency: 3 });
+    const { producer } = probe.services;
+    const jobs = await Promise.all(
+      Array.from({ length: 20 }, () => producer.enqueue({ tenant: 'default', job: 'probe.crowd', payload: {} })),
+    );
+    await Promise.all(jobs.map(({ id }) => probe.until(id)));
+    await probe.stop();
+    expect(most).toBe(3);
+  });
+});
