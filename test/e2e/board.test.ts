@@ -70,6 +70,7 @@ describe('the board in a browser', () => {
     const cards = page.getByRole('main').or(page.locator('#root'));
     await cards.getByRole('link', { name: 'letters' }).first().waitFor();
     await cards.getByRole('link', { name: 'mills' }).first().waitFor();
+    await page.getByText('Loading...').waitFor({ state: 'hidden' });
     expect(await page.title()).toContain('Millrace');
     const font = await page.evaluate('getComputedStyle(document.body).fontFamily');
     expect(font).toMatch(/^ui-sans-serif/);
