@@ -99,7 +99,9 @@ export class Parts {
 }
 
 /** A reason not to start that a person can mend; told without a stack. */
-export class BootError extends Error {}
+export class BootError extends Error {
+  override readonly name: string = 'BootError';
+}
 
 /** What `runProcess` runs. */
 export interface Process {

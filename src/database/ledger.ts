@@ -101,6 +101,19 @@ export class Ledger {
     }
   }
 
+  /** Take a tombstone back: the job turned out to be running. Does nothing when there is none. */
+  async uncancel(jobId: string): Promise<void> {
+    try {
+      await this.#database
+        .deleteFrom('ledger')
+        .where('job_id', '=', jobId)
+        .where('outcome', '=', 'cancelled')
+        .execute();
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
   /** The stored result of a job whose row stood already: the insert waited for its transaction to end. */
   async #replay(tx: Transaction, jobId: string): Promise<unknown> {
     const row = await tx

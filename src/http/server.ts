@@ -11,8 +11,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Express } from 'express';
 import { AppError } from '../errors.ts';
-import type { Deadline, Lifecycle } from '../lifecycle.ts';
-import { pause } from '../lifecycle.ts';
+import { BootError, type Deadline, type Lifecycle, pause } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { declaredBytes, MAX_BODY_BYTES } from './body.ts';
 import { ClientErrors } from './client-errors.ts';
@@ -164,13 +163,15 @@ export class HttpServer implements Lifecycle {
 
 function whyNotListening(error: NodeJS.ErrnoException, port: number, host: string): Error {
   if (error.code === 'EADDRINUSE') {
-    return new Error(`Port ${port} on ${host} is taken by another process. Set PORT to a free one.`, { cause: error });
+    return new BootError(`Port ${port} on ${host} is taken by another process. Set PORT to a free one.`, {
+      cause: error,
+    });
   }
   if (error.code === 'EACCES') {
-    return new Error(`Port ${port} on ${host} needs more rights. Set PORT to one above 1023.`, { cause: error });
+    return new BootError(`Port ${port} on ${host} needs more rights. Set PORT to one above 1023.`, { cause: error });
   }
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
-    return new Error(`This machine has no address ${host}. Set HOST to one that it has.`, { cause: error });
+    return new BootError(`This machine has no address ${host}. Set HOST to one that it has.`, { cause: error });
   }
   return error;
 }

@@ -195,8 +195,8 @@ export class Learning {
     const rows = await this.#ask(() =>
       this.#database
         .selectFrom('edits')
-        // Word frequencies are most of a delta's bytes, and no pattern looks at them.
-        .select(['id', 'saved_at', sql<LearnedEdit['deltas']>`deltas - 'words'`.as('deltas')])
+        // Frequencies of words and pairs are most of a delta's bytes, and no pattern looks at them.
+        .select(['id', 'saved_at', sql<LearnedEdit['deltas']>`deltas - 'words' - 'pairs'`.as('deltas')])
         .where('tenant', '=', tenant)
         .where('user_id', '=', userId)
         .orderBy('saved_at', 'desc')

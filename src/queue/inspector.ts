@@ -82,11 +82,11 @@ export class Inspector {
     if (before.outcome === 'applied') throw new AppError('job-finished', 'The effect of the job was applied already.');
     await this.#collectedRequests.withdraw(id);
     const queue = this.#queueOf(id);
-    // An attempt that began meanwhile holds the job's lock: it finds the tombstone and ends as cancelled by itself.
-    await this.#breaker.run(async () => {
-      const job = await queue.getJob(id);
-      if (job !== undefined && !(await job.isActive())) await job.remove();
-    });
+    if (await this.#breaker.run(() => removeOrRunning(queue, id))) {
+      // It began before the tombstone stood, or has found it and is ending: either way it was not we who stopped it.
+      await this.#ledger.uncancel(id);
+      throw new AppError('job-active', 'The job started just now and cannot be cancelled.');
+    }
     return rememberedView(id, queue.name, { job: view.job, state: 'cancelled' });
   }
 
@@ -168,6 +168,20 @@ async function readJob(queue: MillraceQueue, id: string): Promise<{ job: StoredJ
   const state = await queue.getJobState(id);
   const job = await queue.getJob(id);
   return job === undefined || state === 'unknown' ? undefined : { job, state };
+}
+
+/** Remove a job that a tombstone stands for. True when it cannot be removed because a worker has it. */
+async function removeOrRunning(queue: MillraceQueue, id: string): Promise<boolean> {
+  const job = await queue.getJob(id);
+  if (job === undefined) return false;
+  try {
+    await job.remove();
+    return false;
+  } catch (error) {
+    // BullMQ refuses to remove a locked job, with no code to tell it by.
+    if (await job.isActive()) return true;
+    throw error;
+  }
 }
 
 async function oldestWaitMs(queue: MillraceQueue): Promise<number> {
