@@ -6,7 +6,7 @@
  * mutates its arguments. Sums are plain JSON, about 11 KB whatever the number of edits. Formulas: docs/learning.md.
  */
 
-import { compact, eachFeature, type FeatureName } from './features.ts';
+import { compact, eachFeature, FEATURES, type FeatureName } from './features.ts';
 import { FREQUENT_WORDS } from './frequent-words.ts';
 import { REFERENCE_FREQUENCIES } from './reference-frequencies.ts';
 import type { StyleDeltas, StyleMeasure } from './style.ts';
@@ -198,15 +198,17 @@ function numbersOf(sums: Sums): [value: number, size: number][] {
   const sides = [sums.liked, sums.disliked].flatMap((side) => [
     sized(side.count),
     sized(amountOf(side.weight)),
-    ...Object.values(side.features).map((total): [number, number] => [
-      amountOf(total),
-      Math.max(Math.abs(amountOf(total)), amountOf(side.weight)),
-    ]),
+    ...FEATURES.map(({ name }): [number, number] => {
+      const amount = amountOf(side.features[name]);
+      return [amount, Math.max(Math.abs(amount), amountOf(side.weight))];
+    }),
   ]);
-  const moments = Object.values(sums.features).flatMap(({ first, second }): [number, number][] => [
-    [amountOf(first), Math.max(Math.abs(amountOf(first)), Math.sqrt(amountOf(second) * amountOf(sums.evidence)))],
-    sized(amountOf(second)),
-  ]);
+  // In the table's order: what was stored as jsonb comes back with its keys in another one.
+  const moments = FEATURES.flatMap(({ name }): [number, number][] => {
+    const first = amountOf(sums.features[name].first);
+    const second = amountOf(sums.features[name].second);
+    return [[first, Math.max(Math.abs(first), Math.sqrt(second * amountOf(sums.evidence)))], sized(second)];
+  });
   const counts = [
     sums.edits,
     sums.worded,

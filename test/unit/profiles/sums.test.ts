@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { eachFeature, FEATURES } from '../../../src/profiles/features.ts';
 import { FREQUENT_WORDS } from '../../../src/profiles/frequent-words.ts';
-import type { StyleMeasure } from '../../../src/profiles/style.ts';
+import { extractDeltas, type StyleMeasure } from '../../../src/profiles/style.ts';
 import { addEdit, addFeedback, differenceOf, EMPTY_SUMS, type Sums, summarise } from '../../../src/profiles/sums.ts';
 import { TAG_PAIRS } from '../../../src/profiles/tag-pairs.ts';
 import { madeDeltas } from './made-edits.ts';
@@ -170,4 +170,12 @@ describe('ratings', () => {
   it('are refused outside 1 to 5', () => {
     expect(() => addFeedback(writer, rated(5), 6, JANUARY)).toThrow(RangeError);
   });
+});
+
+it('the difference of two sums does not depend on the order of their keys, which jsonb changes', async () => {
+  const deltas = await extractDeltas('I would perhaps utilize it.', "Let's use it; it works!");
+  const sums = addEdit(EMPTY_SUMS, deltas, new Date('2026-11-21T00:00:00Z'));
+  const features = Object.fromEntries(Object.entries(sums.features).reverse()) as typeof sums.features;
+  expect(differenceOf({ ...sums, features }, sums)).toBe(0);
+  expect(differenceOf(addEdit(sums, deltas, new Date('2026-11-21T00:00:00Z')), sums)).toBeGreaterThan(0.1);
 });
