@@ -147,3 +147,20 @@ describe('SIGTERM while the queue Redis is frozen', () => {
     redis.resume();
   });
 });
+
+describe('web and worker that start while the queue Redis is away', () => {
+  test('come up, say what is missing, and work by themselves once it is back', async () => {
+    await endAll();
+    await redis.kill();
+    web = new MillraceProcess('web', { environment: world.environment, built: true });
+    worker = new MillraceProcess('worker', { environment: world.environment, built: true });
+    await Promise.all([web.printed('running'), worker.printed('running')]);
+    expect((await get('/readyz')).status).toBe(503);
+    expect((await enqueue('early')).status).toBe(503);
+    await redis.restart();
+    await ready();
+    expect((await enqueue('late')).status).toBe(202);
+    await learned('late');
+    await Promise.all([web.end(), worker.end()]);
+  });
+});
