@@ -7,8 +7,9 @@
  * every call rejects with `store-unavailable`.
  */
 
+import type { ExpressionBuilder } from 'kysely';
 import { asStoreError, type Database } from './database/connection.ts';
-import type { Transaction } from './database/schema.ts';
+import type { Tables, Transaction } from './database/schema.ts';
 import { AppError } from './errors.ts';
 
 /** Which requests belong together. */
@@ -23,6 +24,8 @@ export interface StoredRequest {
   readonly id: string;
   readonly requestedAt: Date;
   readonly payload: unknown;
+  /** SHA-256 of the request when it came with a key, to tell a repeat from a reuse. */
+  readonly bodyHash?: string | undefined;
 }
 
 /** How long requests are gathered, and how often runs may start; milliseconds. Both 0: each request is its own run. */
@@ -50,9 +53,12 @@ export class CollectedRequests {
     this.#database = database;
   }
 
-  /** Keep a request. The same id twice is one request. */
-  async add({ tenant, job, key }: CollectKey, { id, requestedAt, payload }: StoredRequest): Promise<void> {
-    await this.#ask(() =>
+  /** Keep a request. The same id twice is one request: returns what stands, from whoever came first. */
+  async add(
+    { tenant, job, key }: CollectKey,
+    { id, requestedAt, payload, bodyHash }: StoredRequest,
+  ): Promise<{ requestedAt: Date; bodyHash: string | undefined }> {
+    const inserted = await this.#ask(() =>
       this.#database
         .insertInto('collected_requests')
         .values({
@@ -63,10 +69,15 @@ export class CollectedRequests {
           payload: JSON.stringify(payload),
           requested_at: requestedAt,
           collected_into: null,
+          body_hash: bodyHash ?? null,
         })
         .onConflict((conflict) => conflict.column('job_id').doNothing())
-        .execute(),
+        .returning('job_id')
+        .executeTakeFirst(),
     );
+    const stands = inserted === undefined ? await this.find(tenant, id) : undefined;
+    if (stands === undefined) return { requestedAt, bodyHash };
+    return { requestedAt: stands.requested_at, bodyHash: stands.body_hash ?? undefined };
   }
 
   /** Is it this request's turn to run, has it been taken by another run, or must it wait? */
@@ -92,7 +103,8 @@ export class CollectedRequests {
         .where('r.job_id', '=', id)
         .executeTakeFirst(),
     );
-    if (row === undefined) throw new AppError('job-cancelled', 'The request was withdrawn before a run took it.');
+    // Withdrawn meanwhile: whether it is cancelled is for the tombstone to say, when the attempt looks again.
+    if (row === undefined) throw new AppError('fence-lost', 'The request was withdrawn; looking again.');
     if (row.collected_into !== null) return { kind: 'collected', into: row.collected_into, result: row.result };
     const windowEndsMs = (row.opened_at?.getTime() ?? nowMs) + pace.windowMs;
     const rateEndsMs = row.started_at === null ? 0 : row.started_at.getTime() + pace.rateMs;
@@ -100,7 +112,7 @@ export class CollectedRequests {
     return untilMs > nowMs ? { kind: 'wait', untilMs } : { kind: 'run' };
   }
 
-  /** Every open request of a key, oldest first; the run's own alone when nothing is gathered. */
+  /** Open requests of a key, oldest first, always with the run's own; the own alone when nothing is gathered. */
   async open({ tenant, job, key }: CollectKey, ownId: string, pace: CollectPace): Promise<StoredRequest[]> {
     const gathers = pace.windowMs > 0 || pace.rateMs > 0;
     const rows = await this.#ask(() =>
@@ -111,13 +123,17 @@ export class CollectedRequests {
         .where('job', '=', job)
         .where('key', '=', key)
         .where('collected_into', 'is', null)
+        .where(isNotCancelled)
         .$if(!gathers, (query) => query.where('job_id', '=', ownId))
+        .orderBy((row) => row('job_id', '=', ownId), 'desc')
         .orderBy('requested_at')
         .orderBy('job_id')
         .limit(MOST_PER_RUN)
         .execute(),
     );
-    return rows.map((row) => ({ id: row.job_id, requestedAt: row.requested_at, payload: row.payload }));
+    return rows
+      .map((row) => ({ id: row.job_id, requestedAt: row.requested_at, payload: row.payload }))
+      .sort((a, b) => a.requestedAt.getTime() - b.requestedAt.getTime() || (a.id < b.id ? -1 : 1));
   }
 
   /**
@@ -132,7 +148,14 @@ export class CollectedRequests {
       .where('collected_into', 'is', null)
       .returning('job_id')
       .execute();
-    if (taken.length !== ids.length) {
+    // The rows are locked now: a tombstone that came after they were read is seen here.
+    const cancelled = await tx
+      .selectFrom('ledger')
+      .select('job_id')
+      .where('job_id', 'in', ids)
+      .where('outcome', '=', 'cancelled')
+      .executeTakeFirst();
+    if (taken.length !== ids.length || cancelled !== undefined) {
       throw new AppError('fence-lost', 'A gathered request was cancelled or taken while the run was computing.');
     }
     const { tenant, job, key } = collect;
@@ -161,7 +184,7 @@ export class CollectedRequests {
     return this.#ask(() =>
       this.#database
         .selectFrom('collected_requests')
-        .select(['job', 'key', 'requested_at', 'collected_into'])
+        .select(['job', 'key', 'requested_at', 'collected_into', 'body_hash'])
         .where('tenant', '=', tenant)
         .where('job_id', '=', id)
         .executeTakeFirst(),
@@ -173,8 +196,9 @@ export class CollectedRequests {
     const rows = await this.#ask(() =>
       this.#database
         .selectFrom('collected_requests')
-        .select(['job_id', 'tenant', 'job', 'key', 'payload', 'requested_at'])
+        .select(['job_id', 'tenant', 'job', 'key', 'payload', 'requested_at', 'body_hash'])
         .where('collected_into', 'is', null)
+        .where(isNotCancelled)
         .where('job', 'in', jobs)
         .where('requested_at', '<', before)
         .orderBy('requested_at')
@@ -188,6 +212,7 @@ export class CollectedRequests {
       key: row.key,
       payload: row.payload,
       requestedAt: row.requested_at,
+      bodyHash: row.body_hash ?? undefined,
     }));
   }
 
@@ -198,4 +223,13 @@ export class CollectedRequests {
       throw asStoreError(error);
     }
   }
+}
+
+/** No tombstone stands for the request. */
+function isNotCancelled({ exists, not, selectFrom }: ExpressionBuilder<Tables, 'collected_requests'>) {
+  const tombstone = selectFrom('ledger')
+    .select('ledger.job_id')
+    .whereRef('ledger.job_id', '=', 'collected_requests.job_id')
+    .where('ledger.outcome', '=', 'cancelled');
+  return not(exists(tombstone));
 }

@@ -59,6 +59,11 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Let timers and I/O have their turn: for a computation that would hold the event loop for long. */
+export function breathe(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Run `work` every `ms` until the signal aborts; never two runs at once; an error goes to `failed` and the next run comes. */
 export async function repeat(
   ms: number,

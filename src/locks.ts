@@ -14,7 +14,7 @@ import Redlock, { ExecutionError, type Lock, ResourceLockedError } from 'redlock
 import { AppError, messageOf } from './errors.ts';
 import { pause, within } from './lifecycle.ts';
 import type { Logger } from './logger.ts';
-import { isRedisAway } from './redis/breaker.ts';
+import { isRedisUnable } from './redis/breaker.ts';
 import type { ScriptedRedis } from './redis/connections.ts';
 import { queueKeys } from './redis/keys.ts';
 import type { Resource, ResourceKind } from './resources.ts';
@@ -137,7 +137,7 @@ export class Locks {
       );
       const refusal = await refusalOf(error);
       if (refusal instanceof ResourceLockedError) return undefined;
-      throw isRedisAway(refusal)
+      throw isRedisUnable(refusal)
         ? new AppError('store-unavailable', 'Redis does not answer.', { cause: refusal, retryAfterSeconds: 2 })
         : refusal;
     }

@@ -72,7 +72,7 @@ export class Services implements Lifecycle {
       schema: config.DATABASE_SCHEMA,
       poolSize: config.DATABASE_POOL_SIZE,
       name: role,
-      onIdleError: (error) => logger.warn({ err: { message: error.message } }, 'lost a connection to PostgreSQL'),
+      onLost: (error) => logger.warn({ err: { message: error.message } }, 'lost a connection to PostgreSQL'),
     });
     this.#parts.add('database', { stop: () => this.database.destroy() });
     this.redis = this.#connect(config.REDIS_URL, 'producer', `${role}:queue`);

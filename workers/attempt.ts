@@ -19,6 +19,10 @@ export interface TakenJob {
   readonly data: unknown;
   /** Attempts that have failed before this one. */
   readonly failedAttempts: number;
+  /** Has an attempt begun before, however it ended? */
+  readonly startedBefore: boolean;
+  /** Is it dead if this attempt fails? */
+  readonly lastAttempt: boolean;
   progress(value: number | object): Promise<void>;
 }
 

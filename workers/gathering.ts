@@ -2,7 +2,8 @@
  * What an attempt works on: its own payload, or, for a definition with `collect`, every open request of its key.
  *
  * Promises: a request is kept before it waits; a run takes requests in the transaction of its effect, so that each is
- * done by exactly one run; a retry takes its own request alone, so that one bad request cannot kill its neighbours.
+ * done by exactly one run; a retry and a last attempt take their own request alone, so that one bad request cannot kill
+ * its neighbours.
  */
 
 import type { CollectKey, Turn } from '../src/collected-requests.ts';
@@ -46,7 +47,8 @@ export async function takeWork(attempt: Attempt): Promise<Work> {
   if (collect === undefined) return { kind: 'run', input: payload, take: async () => {} };
   const done = await turnOf(attempt, collect);
   if (done !== undefined) return done;
-  const open = await tools.collectedRequests.open(collect, job.id, paceOf(attempt));
+  const company = job.lastAttempt ? ALONE : paceOf(attempt);
+  const open = await tools.collectedRequests.open(collect, job.id, company);
   const requests = open.map(
     (each): Requested<unknown> => ({ ...each, payload: definition.payload.parse(each.payload) }),
   );

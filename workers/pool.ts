@@ -131,6 +131,8 @@ export class Pool implements Lifecycle {
           name: job.name,
           data: job.data,
           failedAttempts: job.attemptsMade,
+          startedBefore: job.attemptsStarted > 1,
+          lastAttempt: isLast(job),
           progress: (value) => job.updateProgress(value),
         },
         stop.signal,
@@ -143,7 +145,8 @@ export class Pool implements Lifecycle {
       finish(outcome.kind, outcome.kind === 'put-back' ? {} : { why: outcome });
       throw await this.#settle(job, token, outcome, error);
     } finally {
-      this.#running.delete(id);
+      // A job whose lock was lost may have come back to this very worker: that attempt's controller stays.
+      if (this.#running.get(id) === stop) this.#running.delete(id);
     }
   }
 
@@ -160,7 +163,7 @@ export class Pool implements Lifecycle {
         await this.#withdraw(job);
         return new UnrecoverableError(failureText(outcome.code, outcome.message));
       case 'retry': {
-        if (job.attemptsMade + 1 >= (job.opts.attempts ?? 1)) await this.#withdraw(job);
+        if (isLast(job)) await this.#withdraw(job);
         return new Error(failureText(outcome.code, outcome.message), { cause });
       }
     }
@@ -179,4 +182,9 @@ export class Pool implements Lifecycle {
     const definition = this.#tools.catalog.all.find((each) => each.name === name || each.formerly.includes(name ?? ''));
     return backoffMs(definition?.backoff ?? { delayMs: 1000, capMs: 300_000 }, made);
   }
+}
+
+/** Is the job dead if this attempt fails? */
+function isLast(job: QueuedJob): boolean {
+  return job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
 }

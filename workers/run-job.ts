@@ -56,7 +56,7 @@ function begin(job: TakenJob, tools: RunTools): Attempt {
   }
   const nowMs = tools.clock();
   const { expiresAt } = envelope.data;
-  if (expiresAt !== undefined && nowMs > expiresAt && job.failedAttempts === 0) {
+  if (expiresAt !== undefined && nowMs > expiresAt && !job.startedBefore) {
     throw new AppError('job-expired', `It should have started by ${new Date(expiresAt).toISOString()}.`);
   }
   return { job, definition, envelope: envelope.data, payload: payload.data, startedAt: new Date(nowMs), tools };
@@ -127,7 +127,8 @@ function contextOf(attempt: Attempt, signal: AbortSignal, take: TakeRequests): J
       signal.throwIfAborted();
       return tools.ledger.apply(entry, async (tx) => {
         await take(tx);
-        const result = await effect(tx);
+        // An effect that hangs must not keep its connection and its ledger row past the attempt.
+        const result = await abortable(signal, () => effect(tx));
         signal.throwIfAborted();
         return result;
       });

@@ -24,12 +24,12 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   /** Shown in pg_stat_activity. */
   readonly name: string;
-  /** Called with the errors of idle connections; the pool replaces them by itself. */
-  readonly onIdleError?: (error: Error) => void;
+  /** Called when a connection breaks; the pool replaces it by itself. */
+  readonly onLost?: (error: Error) => void;
 }
 
 /** Open a pool. It connects when first used. */
-export function connectDatabase({ url, schema, poolSize, name, onIdleError }: DatabaseOptions): Database {
+export function connectDatabase({ url, schema, poolSize, name, onLost }: DatabaseOptions): Database {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
@@ -41,7 +41,9 @@ export function connectDatabase({ url, schema, poolSize, name, onIdleError }: Da
     query_timeout: STATEMENT_TIMEOUT_MS + 1000,
     keepAlive: true,
   });
-  pool.on('error', (error) => onIdleError?.(error));
+  pool.on('error', (error) => onLost?.(error));
+  // A connection in use that breaks tells its query; without a listener of its own it would also end the process.
+  pool.on('connect', (client) => client.on('error', (error) => onLost?.(error)));
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
 }
 

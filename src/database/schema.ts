@@ -25,6 +25,8 @@ interface CollectedRequestsTable {
   payload: Json<unknown> | null;
   requested_at: Timestamp;
   collected_into: string | null;
+  /** SHA-256 of a request that came with an Idempotency-Key. */
+  body_hash: string | null;
 }
 
 /** When the last run of a key started: what the rate counts from. */

@@ -11,6 +11,7 @@ import { sql } from 'kysely';
 import { asStoreError, type Database } from '../database/connection.ts';
 import type { Transaction } from '../database/schema.ts';
 import { AppError } from '../errors.ts';
+import { breathe } from '../lifecycle.ts';
 import { nearestArchetype } from './archetypes.ts';
 import { evolutionScore } from './evolution.ts';
 import { detectPatterns, type LearnedEdit } from './patterns.ts';
@@ -79,6 +80,8 @@ export class Learning {
     const withDeltas: Draft['edits'][number][] = [];
     let sums = start.sums;
     for (const edit of edits) {
+      // A run of many edits takes seconds: leases are renewed and deadlines fire between them.
+      await breathe();
       signal.throwIfAborted();
       const deltas = await extractDeltas(edit.originalText, edit.editedText);
       withDeltas.push({ ...edit, deltas });

@@ -80,12 +80,18 @@ export class Inspector {
     if (view.state === 'active') throw new AppError('job-active', 'The job is running and cannot be cancelled.');
     const before = await this.#ledger.cancel({ jobId: id, tenant, job: view.job });
     if (before.outcome === 'applied') throw new AppError('job-finished', 'The effect of the job was applied already.');
-    await this.#collectedRequests.withdraw(id);
     const queue = this.#queueOf(id);
+    // Only a tombstone of our own is taken back: an older one stands for a cancel that was answered.
+    const undo = async () => {
+      if (before.outcome === 'none') await this.#ledger.uncancel(id);
+    };
     if (await this.#breaker.run(() => removeOrRunning(queue, id))) {
-      // It began before the tombstone stood, or has found it and is ending: either way it was not we who stopped it.
-      await this.#ledger.uncancel(id);
+      await undo();
       throw new AppError('job-active', 'The job started just now and cannot be cancelled.');
+    }
+    if (!(await this.#collectedRequests.withdraw(id)) && (await this.#wasTaken(tenant, id))) {
+      await undo();
+      throw new AppError('job-finished', 'A run has taken the request already.');
     }
     return rememberedView(id, queue.name, { job: view.job, state: 'cancelled' });
   }
@@ -96,7 +102,12 @@ export class Inspector {
     if (view.state !== 'dead') throw new AppError('job-not-dead', `The job is ${view.state}.`);
     await this.#breaker.run(async () => {
       const job = await this.#queueOf(id).getJob(id);
-      await job?.retry('failed', { resetAttemptsMade: true, resetAttemptsStarted: true });
+      try {
+        await job?.retry('failed', { resetAttemptsMade: true });
+      } catch (error) {
+        if (await job?.isFailed()) throw error;
+        throw new AppError('job-not-dead', 'The job has been retried already.', { cause: error });
+      }
     });
     return this.job(tenant, id);
   }
@@ -110,6 +121,11 @@ export class Inspector {
       .map((job) => viewOf(job, 'failed'))
       .filter((view) => view.state === 'dead')
       .slice(0, limit);
+  }
+
+  /** Has a run taken this gathered request? */
+  async #wasTaken(tenant: string, id: string): Promise<boolean> {
+    return ((await this.#collectedRequests.find(tenant, id))?.collected_into ?? null) !== null;
   }
 
   /** What PostgreSQL remembers of a job whose key Redis has lost or not yet seen. */

@@ -67,16 +67,18 @@ export class Producer {
   async enqueueKept(request: EnqueueRequest): Promise<Enqueued> {
     const prepared = this.prepare(request);
     const { id, definition, envelope } = prepared;
+    const { bodyHash, payload } = envelope;
     if (definition.collect === undefined) throw new AppError('internal', `${definition.name} gathers nothing.`);
-    const collect = { tenant: envelope.tenant, job: definition.name, key: definition.collect(envelope.payload) };
+    // A key that was used for another request must be refused before anything of this one is kept.
+    const known = prepared.repeatable ? await unlessAway(() => this.#known(prepared)) : undefined;
+    if (known !== undefined) return answer(prepared, known, 'duplicate');
+    const collect = { tenant: envelope.tenant, job: definition.name, key: definition.collect(payload) };
     const requestedAt = new Date(envelope.requestedAt);
-    await this.#collectedRequests.add(collect, { id, requestedAt, payload: envelope.payload });
-    try {
-      return await this.hand(prepared);
-    } catch (error) {
-      if (!isAppError(error, 'store-unavailable')) throw error;
-      return { ...answer(prepared, envelope, 'queued'), state: 'accepted' };
-    }
+    const kept = await this.#collectedRequests.add(collect, { id, requestedAt, payload, bodyHash });
+    refuseOtherBody(id, bodyHash, kept.bodyHash);
+    const first = { ...prepared, envelope: { ...envelope, requestedAt: kept.requestedAt.getTime() } };
+    const handed = await unlessAway(() => this.hand(first));
+    return handed ?? { ...answer(first, first.envelope, 'queued'), state: 'accepted' };
   }
 
   /** Fix the id, the times and the payload of a request. Throws `unknown-job` or `invalid-input`; touches no store. */
@@ -133,14 +135,16 @@ export class Producer {
       const definition = this.#catalog.getStored(request.job);
       const { attempts, priority, timeoutMs } = definition;
       const requestedAt = request.requestedAt.getTime();
-      const envelope: Envelope = { tenant: request.tenant, payload: request.payload, requestedAt, timeoutMs };
+      const { tenant, payload, bodyHash } = request;
+      const envelope: Envelope = { tenant, payload, requestedAt, timeoutMs, ...(bodyHash && { bodyHash }) };
       await this.#add({ id: request.id, definition, envelope, attempts, priority, repeatable: false });
     }
     return overdue.length;
   }
 
   async #add({ id, definition, envelope, attempts, priority }: PreparedJob): Promise<void> {
-    const delay = envelope.runAt === undefined ? 0 : Math.max(0, envelope.runAt - this.#clock());
+    // BullMQ counts a delay from the job's timestamp.
+    const delay = envelope.runAt === undefined ? 0 : Math.max(0, envelope.runAt - envelope.requestedAt);
     await this.#breaker.run(() =>
       this.#queues.get(definition.queue).add(definition.name, envelope, {
         jobId: id,
@@ -157,10 +161,24 @@ export class Producer {
   async #known({ id, definition, envelope }: PreparedJob): Promise<Envelope | undefined> {
     const job = await this.#breaker.run(() => this.#queues.get(definition.queue).getJob(id));
     if (job === undefined) return undefined;
-    if (envelope.bodyHash !== undefined && job.data.bodyHash !== envelope.bodyHash) {
-      throw new AppError('idempotency-key-reused', `The key was used for job ${id} with another request.`);
-    }
+    refuseOtherBody(id, envelope.bodyHash, job.data.bodyHash);
     return job.data;
+  }
+}
+
+/** Throws `idempotency-key-reused` when both are known and differ. */
+function refuseOtherBody(id: string, given: string | undefined, stands: string | undefined): void {
+  if (given === undefined || stands === undefined || given === stands) return;
+  throw new AppError('idempotency-key-reused', `The key was used for job ${id} with another request.`);
+}
+
+/** What `work` gives, or undefined while Redis is away. */
+async function unlessAway<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isAppError(error, 'store-unavailable')) return undefined;
+    throw error;
   }
 }
 

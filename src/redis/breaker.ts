@@ -4,7 +4,8 @@
  * Promises: it opens after three consecutive failures or one timeout; while it is open no call reaches Redis; it asks
  * with PING when it opens, every second after that and whenever the client has reconnected, and closes with the first
  * answer, so within 2 s of Redis's return. Only a Redis that is away counts as a failure: a WRONGTYPE or a script's
- * error passes through unchanged, for it shows that Redis is there. A refused call may still have been carried out
+ * error passes through unchanged, for it shows that Redis is there. A Redis that takes no writes (full memory or disk) is
+ * `store-unavailable` too, but opens nothing: reads go on. A refused call may still have been carried out
  * ("rejected is not undone"): that is the caller's to handle.
  */
 
@@ -27,6 +28,14 @@ const TIMED_OUT = 'Command timed out';
 const NOT_CONNECTED = ["Stream isn't writeable", 'Connection is closed', 'Command aborted due to connection close'];
 /** Replies of a server that is there but cannot serve: starting, demoted, cut off, or busy in a script. */
 const NOT_SERVING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|BUSY) /;
+
+/** Replies of a server that answers but takes no writes: full memory, full disk, too few replicas. */
+const TAKES_NO_WRITES = /^(OOM|MISCONF|NOREPLICAS) /;
+
+/** Can Redis not do this just now, whether it is away or takes no writes? */
+export function isRedisUnable(error: unknown): boolean {
+  return isRedisAway(error) || (error instanceof Error && TAKES_NO_WRITES.test(error.message));
+}
 
 /** Did this fail because Redis is away or did not answer in time, rather than because of what was asked of it? */
 export function isRedisAway(error: unknown): boolean {
@@ -115,7 +124,7 @@ export class Breaker implements Lifecycle {
     try {
       return await this.#policy.execute(work);
     } catch (error) {
-      throw isRedisAway(error) ? this.#unavailable(error) : error;
+      throw isRedisUnable(error) ? this.#unavailable(error) : error;
     }
   }
 

@@ -102,3 +102,17 @@ test('an aborted signal ends the draft', async () => {
   const gone = AbortSignal.abort(new Error('gone'));
   await expect(services.learning.draftEdits(T, 'aborted', [edit(1)], gone)).rejects.toThrow('gone');
 });
+
+test('a run of many edits lets timers and I/O have their turn between them', async () => {
+  let turns = 0;
+  let running = true;
+  const count = () => {
+    turns += 1;
+    if (running) setImmediate(count);
+  };
+  setImmediate(count);
+  const edits = Array.from({ length: 20 }, (_, n) => ({ ...edit(n), originalText: 'It is quite so. '.repeat(100) }));
+  await services.learning.draftEdits(T, 'long-run', edits, never);
+  running = false;
+  expect(turns).toBeGreaterThanOrEqual(edits.length);
+});

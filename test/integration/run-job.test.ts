@@ -236,6 +236,67 @@ describe('apply', () => {
   });
 });
 
+describe('PostgreSQL', () => {
+  test('cutting a connection in use ends neither the process nor the job: it runs again and is applied once', async () => {
+    let runs = 0;
+    const definition = job(async (_payload, { apply }) =>
+      apply(async (tx) => {
+        runs += 1;
+        if (runs === 1) await sql`SELECT pg_terminate_backend(pg_backend_pid())`.execute(tx);
+        return runs;
+      }),
+    );
+    const service = await start(definition);
+    const { id } = await enqueue(service, definition, { attempts: 1 });
+    expect(await service.until(id)).toMatchObject({ state: 'completed', result: 2 });
+  });
+
+  test('an effect that hangs frees its connection and its ledger row when the attempt ends', async () => {
+    let hangs = true;
+    const definition = job(
+      async (_payload, { apply }) =>
+        apply(async () => {
+          if (hangs) await new Promise(() => {});
+          return 'went on';
+        }),
+      { timeoutMs: 200 },
+    );
+    const service = await start(definition);
+    const most = world.config.DATABASE_POOL_SIZE;
+    const jobs = await Promise.all(Array.from({ length: most }, () => enqueue(service, definition, { attempts: 1 })));
+    for (const { id } of jobs) await service.until(id, 'dead');
+    hangs = false;
+    const { id } = await enqueue(service, definition);
+    expect(await service.until(id, undefined, 8000)).toMatchObject({ state: 'completed', result: 'went on' });
+    const first = jobs[0]?.id ?? '';
+    await service.services.inspector.retry('default', first);
+    expect(await service.until(first)).toMatchObject({ state: 'completed' });
+  });
+});
+
+describe('retrying twice at once', () => {
+  test('is one retry; the others hear that it runs already', async () => {
+    let broken = true;
+    const hold = latch();
+    const definition = job(async () => {
+      if (broken) throw new AppError('work-refused', 'no');
+      await hold.opened;
+      return null;
+    });
+    const service = await start(definition);
+    const { id } = await enqueue(service, definition);
+    await service.until(id, 'dead');
+    broken = false;
+    const { inspector } = service.services;
+    const results = await Promise.allSettled([1, 2, 3].map(() => inspector.retry('default', id)));
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const result of results)
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'job-not-dead' });
+    hold.open();
+    expect((await service.until(id)).state).toBe('completed');
+  });
+});
+
 describe('one resource', () => {
   test('is held by one attempt at a time; the others wait without spending attempts', async () => {
     let now = 0;

@@ -19,7 +19,8 @@ export async function up(db: Kysely<never>): Promise<void> {
       key            text NOT NULL,
       payload        jsonb,
       requested_at   timestamptz NOT NULL,
-      collected_into text
+      collected_into text,
+      body_hash      text
     )`.execute(db);
   await sql`
     CREATE INDEX collected_requests_open ON collected_requests (tenant, job, key, requested_at)

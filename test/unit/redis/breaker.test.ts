@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../src/errors.ts';
-import { isRedisAway } from '../../../src/redis/breaker.ts';
+import { isRedisAway, isRedisUnable } from '../../../src/redis/breaker.ts';
 
 const named = (name: string, message: string) => Object.assign(new Error(message), { name });
 const system = (code: string) =>
@@ -31,4 +31,13 @@ describe('Redis is away', () => {
   ])('but not when it fails with: %s', (error) => {
     expect(isRedisAway(error)).toBe(false);
   });
+});
+
+test.each([
+  ["OOM command not allowed when used memory > 'maxmemory'.", true],
+  ['MISCONF Redis is configured to save RDB snapshots, but it is unable to persist to disk.', true],
+  ['NOREPLICAS Not enough good replicas to write.', true],
+  ['WRONGTYPE Operation against a key holding the wrong kind of value', false],
+])('%s: Redis takes no writes: %s', (message, unable) => {
+  expect(isRedisUnable(named('ReplyError', message))).toBe(unable);
 });
