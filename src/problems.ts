@@ -1,4 +1,8 @@
-/** What a zod error means to a caller: one problem per mistake, each with an RFC 6901 pointer. */
+/**
+ * What is wrong with an input, and where: one problem per mistake, each with an RFC 6901 pointer.
+ *
+ * Promises: work and result are bounded, so that a hostile key of 200 KB costs no more than a name of a person.
+ */
 
 import type { z } from 'zod';
 import type { Problem } from './errors.ts';
@@ -9,14 +13,25 @@ const MOST_PROBLEMS = 1000;
 /** Turn a zod error into problems. `prefix` is the pointer of the value that was parsed; default: the whole document. */
 export function problemsFromZod(error: z.ZodError, prefix = ''): Problem[] {
   return error.issues.slice(0, MOST_PROBLEMS).flatMap((issue) => {
-    const at = issue.path.reduce<string>((pointer, part) => `${pointer}/${escapePart(part)}`, prefix);
+    const at = prefix + pointerTo(issue.path);
     if (issue.code !== 'unrecognized_keys') return [{ pointer: at, message: issue.message }];
     return issue.keys
       .slice(0, MOST_PROBLEMS)
-      .map((key) => ({ pointer: `${at}/${escapePart(key)}`, message: 'This field is not known here.' }));
+      .map((key) => ({ pointer: at + pointerTo([key]), message: 'This field is not known here.' }));
   });
 }
 
-function escapePart(part: PropertyKey): string {
-  return String(part).replaceAll('~', '~0').replaceAll('/', '~1');
+/** Characters of one segment that are kept; no honest field name is longer. */
+const MAX_SEGMENT_CHARACTERS = 128;
+
+/** The RFC 6901 pointer to `path`: `['tags', 3]` is `/tags/3`, the whole document is the empty text. */
+export function pointerTo(path: readonly PropertyKey[]): string {
+  let pointer = '';
+  for (const segment of path) pointer += `/${escapeSegment(String(segment))}`;
+  return pointer;
+}
+
+function escapeSegment(segment: string): string {
+  const name = segment.length > MAX_SEGMENT_CHARACTERS ? `${segment.slice(0, MAX_SEGMENT_CHARACTERS)}…` : segment;
+  return name.includes('~') || name.includes('/') ? name.replaceAll('~', '~0').replaceAll('/', '~1') : name;
 }

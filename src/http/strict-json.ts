@@ -7,8 +7,8 @@
  */
 
 import type { Problem } from '../errors.ts';
+import { pointerTo } from '../problems.ts';
 import { numberProblem } from './json-number.ts';
-import { pointerTo } from './json-pointer.ts';
 
 /** Containers inside containers, the outermost counted; one more is refused. */
 export const MAX_JSON_DEPTH = 32;
