@@ -11,6 +11,7 @@ import { AppError, messageOf } from '../src/errors.ts';
 import { type Deadline, type Lifecycle, within } from '../src/lifecycle.ts';
 import type { Logger } from '../src/logger.ts';
 import type { Envelope } from '../src/queue/envelope.ts';
+import { JOB_DEFAULTS } from '../src/queue/job.ts';
 import { failureText } from '../src/queue/job-view.ts';
 import type { Completion } from '../src/queue/queues.ts';
 import type { Redis } from '../src/redis/connections.ts';
@@ -179,8 +180,8 @@ export class Pool implements Lifecycle {
   }
 
   #backoff(name: string | undefined, made: number): number {
-    const definition = this.#tools.catalog.all.find((each) => each.name === name || each.formerly.includes(name ?? ''));
-    return backoffMs(definition?.backoff ?? { delayMs: 1000, capMs: 300_000 }, made);
+    const definition = this.#tools.catalog.findStored(name ?? '');
+    return backoffMs((definition ?? JOB_DEFAULTS).backoff, made);
   }
 }
 

@@ -24,20 +24,18 @@ export class CatalogError extends BootError {
 }
 
 export class Catalog {
+  /** All definitions, by name. */
+  readonly all: readonly JobDefinition[];
   readonly #byName = new Map<string, JobDefinition>();
   readonly #byFormerName = new Map<string, JobDefinition>();
 
   /** Takes definitions that `loadCatalog` has checked. */
   constructor(definitions: readonly JobDefinition[]) {
+    this.all = [...definitions].sort((a, b) => a.name.localeCompare(b.name));
     for (const definition of definitions) {
       this.#byName.set(definition.name, definition);
       for (const name of definition.formerly) this.#byFormerName.set(name, definition);
     }
-  }
-
-  /** All definitions, by name. */
-  get all(): readonly JobDefinition[] {
-    return [...this.#byName.values()].sort((a, b) => a.name.localeCompare(b.name));
   }
 
   /** Names of all queues, sorted. */
@@ -61,7 +59,12 @@ export class Catalog {
 
   /** As `get`, but also by a name the job had before: what a worker uses for jobs that slept in Redis. */
   getStored(name: string): JobDefinition {
-    return this.#byFormerName.get(name) ?? this.get(name);
+    return this.findStored(name) ?? this.get(name);
+  }
+
+  /** As `getStored`, or undefined when no definition has the name. */
+  findStored(name: string): JobDefinition | undefined {
+    return this.#byName.get(name) ?? this.#byFormerName.get(name);
   }
 }
 
