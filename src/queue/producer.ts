@@ -70,14 +70,14 @@ export class Producer {
     const { bodyHash, payload } = envelope;
     if (definition.collect === undefined) throw new AppError('internal', `${definition.name} gathers nothing.`);
     // A key that was used for another request must be refused before anything of this one is kept.
-    const known = prepared.repeatable ? await unlessAway(() => this.#known(prepared)) : undefined;
+    const known = await unlessAway(() => this.#known(prepared));
     if (known !== undefined) return answer(prepared, known, 'duplicate');
     const collect = { tenant: envelope.tenant, job: definition.name, key: definition.collect(payload) };
     const requestedAt = new Date(envelope.requestedAt);
     const kept = await this.#collectedRequests.add(collect, { id, requestedAt, payload, bodyHash });
     refuseOtherBody(id, bodyHash, kept.bodyHash);
     const first = { ...prepared, envelope: { ...envelope, requestedAt: kept.requestedAt.getTime() } };
-    const handed = await unlessAway(() => this.hand(first));
+    const handed = await unlessAway(() => this.#handNew(first));
     return handed ?? { ...answer(first, first.envelope, 'queued'), state: 'accepted' };
   }
 
@@ -115,10 +115,12 @@ export class Producer {
 
   /** Hand a prepared job to Redis. Doing it twice is harmless. */
   async hand(prepared: PreparedJob): Promise<Enqueued> {
-    if (prepared.repeatable) {
-      const known = await this.#known(prepared);
-      if (known !== undefined) return answer(prepared, known, 'duplicate');
-    }
+    const known = await this.#known(prepared);
+    return known === undefined ? this.#handNew(prepared) : answer(prepared, known, 'duplicate');
+  }
+
+  /** Hand over a job that nobody had asked for a moment ago. */
+  async #handNew(prepared: PreparedJob): Promise<Enqueued> {
     await this.#add(prepared);
     if (!prepared.repeatable) return answer(prepared, prepared.envelope, 'queued');
     // Two callers may have come with one key: whoever was first is the answer to both.
@@ -158,7 +160,8 @@ export class Producer {
   }
 
   /** The envelope that stands under this id already, when it is a repeat. Throws `idempotency-key-reused`. */
-  async #known({ id, definition, envelope }: PreparedJob): Promise<Envelope | undefined> {
+  async #known({ id, definition, envelope, repeatable }: PreparedJob): Promise<Envelope | undefined> {
+    if (!repeatable) return undefined;
     const job = await this.#breaker.run(() => this.#queues.get(definition.queue).getJob(id));
     if (job === undefined) return undefined;
     refuseOtherBody(id, envelope.bodyHash, job.data.bodyHash);
