@@ -14,11 +14,11 @@ const LAYERS = [
   ['mechanisms', '^src/(queue|events|monitoring)/'],
   [
     'capabilities',
-    '^src/(?!(server|web|services|config|logger|errors|problems|lifecycle|resources)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
+    '^src/(?!(server|web|services|config|logger|errors|problems|lifecycle|resources|redis-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
       '|^src/(?!local/|cli/|http/|realtime/|queue/|events/|monitoring/|redis/|database/)[^/]+/',
   ],
   ['stores', '^src/(redis|database)/'],
-  ['ground', '^src/(config|logger|errors|problems|lifecycle|resources)[.]ts$|^src/[^/]+[.]d[.]ts$'],
+  ['ground', '^src/(config|logger|errors|problems|lifecycle|resources|redis-address)[.]ts$|^src/[^/]+[.]d[.]ts$'],
 ];
 
 /** Capabilities that own a table: besides src/database the only ones that speak SQL. */

@@ -24,6 +24,10 @@ WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json Procfile ./
+# Accepted jobs wait here while Redis is away: it must outlive the container.
+ENV JOURNAL_DIR=/var/lib/millrace/journal
+RUN mkdir -p "$JOURNAL_DIR" && chown node:node "$JOURNAL_DIR" && chmod 700 "$JOURNAL_DIR"
+VOLUME /var/lib/millrace/journal
 USER node
 EXPOSE 3001
 CMD ["node", "dist/src/server.js"]

@@ -8,11 +8,14 @@
 
 import { z } from 'zod';
 import { BootError } from './lifecycle.ts';
+import { redisUrlProblems, spreadsOverSlots } from './redis-address.ts';
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 const minutes = z.coerce.number().min(0).max(10_080);
 const onOff = z.enum(['on', 'off']);
-const redisUrl = z.url({ protocol: /^rediss?$/, error: 'must be redis://… or rediss://…' });
+const redisUrl = z.string().superRefine((url, context) => {
+  for (const message of redisUrlProblems(url)) context.addIssue({ code: 'custom', message });
+});
 const secret = z.string().min(8, 'must have at least 8 characters');
 
 /** Loopback addresses: the only ones that `AUTH=off` may bind. */
@@ -22,6 +25,7 @@ const schema = z.object({
   // Process
   PORT: whole(1, 65_535).default(3001).describe('TCP port of the web process.'),
   HOST: z.string().min(1).optional().describe('Address to bind. Default: 127.0.0.1 when AUTH=off, else 0.0.0.0.'),
+  NODE_ENV: z.string().min(1).default('development').describe('production: the journal must lie on a real disk.'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
@@ -32,7 +36,9 @@ const schema = z.object({
   JOBS_DIR: z.string().min(1).optional().describe('Folder of job definitions. Default: jobs/ beside the code.'),
 
   // Stores
-  REDIS_URL: redisUrl.describe('Queue Redis: queues, locks, events. Must be noeviction with AOF.'),
+  REDIS_URL: redisUrl.describe(
+    'Queue Redis: redis://host, redis+sentinel://host,host/master or redis+cluster://host,host. Must be noeviction with AOF.',
+  ),
   REDIS_CACHE_URL: redisUrl.describe('Cache Redis: cached values only. Should be allkeys-lru with a maxmemory.'),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, error: 'must be postgres://… or postgresql://…' })
@@ -47,9 +53,40 @@ const schema = z.object({
     .string()
     .regex(/^[A-Za-z0-9_{}-]{1,64}$/, 'may hold letters, digits, _ - { }')
     .default('bull')
-    .describe('BullMQ key prefix. Use {bull} on a Redis Cluster.'),
+    .describe('BullMQ key prefix. A Redis Cluster needs a hash tag, such as {bull}.'),
   KEY_PREFIX: z.string().max(64).default('').describe('Put before every other key in the queue Redis.'),
-  CACHE_KEY_PREFIX: z.string().max(64).default('').describe('Put before every key in the cache Redis, such as aim:.'),
+  CACHE_KEY_PREFIX: z
+    .string()
+    .max(64)
+    .default('')
+    .describe('Put before every key in the cache Redis, such as aim:. On a Cluster {cache}:.'),
+
+  // Accepting
+  ACCEPT: z
+    .enum(['journal', 'redis'])
+    .default('journal')
+    .describe('journal: a job is on this disk before its 202. redis: only while Redis is away; weaker, said at start.'),
+  JOURNAL_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Folder of the journals. Needs a real disk. Default: journal/ in DATA_DIR.'),
+  JOURNAL_KEY: z
+    .base64({ error: 'must be base64' })
+    .refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64: openssl rand -base64 32')
+    .optional()
+    .describe(
+      'Key that encrypts the journals: 32 bytes in base64. Unset: they are plain, readable by their owner alone.',
+    ),
+  JOURNAL_MAX_JOBS: whole(1, 100_000_000)
+    .default(1_000_000)
+    .describe('Jobs that one web process keeps while Redis is away; more are refused.'),
+  JOURNAL_MAX_BYTES: whole(1_000_000, 1_000_000_000_000)
+    .default(4_000_000_000)
+    .describe('Bytes on disk that the journal of one web process may take; above, jobs are refused.'),
+  JOURNAL_MAX_AGE_MINUTES: minutes
+    .default(1440)
+    .describe('Minutes for which jobs may wait for Redis before new ones are refused.'),
 
   // Access
   AUTH: onOff.default('on').describe('on: every request needs an API key. off: loopback only, one tenant.'),
@@ -142,9 +179,26 @@ export function describeVariables(): { name: string; description: string; defaul
 }
 
 function parse<S extends z.ZodType>(from: S, defaults: Environment, environment: Environment): z.output<S> {
-  const result = from.safeParse(withoutEmpty({ ...defaults, ...withoutEmpty(environment) }));
-  if (result.success) return result.data;
-  throw new ConfigError(result.error.issues.map((issue) => describeIssue(String(issue.path[0]), issue)));
+  const given = withoutEmpty({ ...defaults, ...withoutEmpty(environment) });
+  const result = from.safeParse(given);
+  const wrong = result.error?.issues.map((issue) => describeIssue(String(issue.path[0]), issue)) ?? [];
+  const lines = [...wrong, ...describeSpread(given)];
+  if (result.success && lines.length === 0) return result.data;
+  throw new ConfigError(lines);
+}
+
+/** A Redis, the prefix of keys that one command may name together, and a prefix that keeps them in one slot. */
+const TOGETHER = [
+  ['REDIS_URL', 'QUEUE_PREFIX', '{bull}'],
+  ['REDIS_CACHE_URL', 'CACHE_KEY_PREFIX', '{cache}:'],
+] as const;
+
+function describeSpread(given: Environment): string[] {
+  return TOGETHER.flatMap(([url, name, cure]) => {
+    const prefix = given[name] ?? schema.shape[name].parse(undefined);
+    if (!spreadsOverSlots(given[url] ?? '', prefix)) return [];
+    return [`  ${name}: must hold a hash tag, because ${url} is a Cluster. Set ${name}=${cure}.`];
+  });
 }
 
 /** `NAME=` in a shell means "not set". */

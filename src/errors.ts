@@ -57,6 +57,9 @@ export const ERRORS = {
 
   // The service cannot, for now.
   'store-unavailable': row(503, 'later', 'A store that this needs is away.', 'Try again after Retry-After; GET /health says which.'),
+  'journal-full': row(503, 'later', 'The journal of accepted jobs has no room.', 'Try again after Retry-After; free its disk or raise the limit that the detail names.'),
+  'journal-unwritable': row(503, 'later', 'The journal of accepted jobs cannot be written.', 'Try again after Retry-After; mend the disk of JOURNAL_DIR.'),
+  'state-unknown': row(503, 'later', 'Nobody can know the state of this job just now.', 'Try again after Retry-After: Redis is away, or has just come back.'),
   'shutting-down': row(503, 'later', 'This process is stopping.', 'Try again; another process will answer.'),
   'resource-held': row(409, 'later', 'Another attempt holds this resource.', 'It is tried again by itself.'),
   'fence-lost': row(409, 'later', 'Somebody wrote this row after we read it.', 'It is tried again by itself from the new state.'),

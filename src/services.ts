@@ -9,16 +9,23 @@ import { CollectedRequests } from './collected-requests.ts';
 import type { Config } from './config.ts';
 import { connectDatabase, type Database } from './database/connection.ts';
 import { Ledger } from './database/ledger.ts';
+import { Listener } from './database/listener.ts';
+import { OutboxRows, outboxChannel } from './database/outbox-rows.ts';
 import { Publisher } from './events/publisher.ts';
 import { Flows } from './flows.ts';
+import type { Identities } from './journal/claim.ts';
 import { type Deadline, type Lifecycle, Parts } from './lifecycle.ts';
 import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { Learning } from './profiles/learning.ts';
 import { Profiles } from './profiles/profiles.ts';
+import { Acceptance } from './queue/acceptance.ts';
 import type { Catalog } from './queue/catalog.ts';
+import { Handover } from './queue/handover.ts';
 import { Inspector } from './queue/inspector.ts';
+import { DirectIntake } from './queue/intake.ts';
+import { Outbox } from './queue/outbox.ts';
 import { Producer } from './queue/producer.ts';
 import { Queues } from './queue/queues.ts';
 import { Breaker } from './redis/breaker.ts';
@@ -35,6 +42,8 @@ export interface ServicesOptions {
   readonly role: string;
   /** Told of every wait for a lock and every read through the cache; nobody unless given. */
   readonly metrics?: Pick<Metrics, 'lockWait' | 'cacheRead'>;
+  /** Given, jobs are accepted into a journal; else they go to Redis directly, as a worker's do. */
+  readonly identities?: Identities;
 }
 
 export class Services implements Lifecycle {
@@ -56,12 +65,16 @@ export class Services implements Lifecycle {
   readonly learning: Learning;
   readonly apiKeys: ApiKeys;
   readonly queues: Queues;
+  /** The journal and what belongs to it; a process without one has none. */
+  readonly acceptance: Acceptance | undefined;
   readonly producer: Producer;
+  /** Relays nothing until it is started, which web processes do. */
+  readonly outbox: Outbox;
   readonly inspector: Inspector;
   readonly publisher: Publisher;
   readonly #parts = new Parts();
 
-  constructor({ config, catalog, logger, role, metrics }: ServicesOptions) {
+  constructor({ config, catalog, logger, role, metrics, identities }: ServicesOptions) {
     this.config = config;
     this.catalog = catalog;
     this.logger = logger;
@@ -106,16 +119,38 @@ export class Services implements Lifecycle {
       'queues',
       new Queues({ names: definitions.queues, redis: this.redis, prefix: config.QUEUE_PREFIX, logger }),
     );
-    this.producer = new Producer({ catalog: definitions, queues: this.queues, breaker, collectedRequests });
-    this.inspector = new Inspector({ queues: this.queues, ledger, collectedRequests, breaker });
+    const { queues, redis } = this;
+    const handover = new Handover({ queues, redis, prefix: config.QUEUE_PREFIX, logger });
+    if (identities !== undefined) {
+      const options = { config, redis, breaker, queues, handover, ledger, identities, logger };
+      this.acceptance = this.#parts.add('acceptance', new Acceptance(options));
+    }
+    const intake = this.acceptance ?? new DirectIntake({ handover, breaker });
+    this.producer = new Producer({ catalog: definitions, queues, intake, breaker, collectedRequests });
+    const channel = outboxChannel(config.DATABASE_SCHEMA);
+    this.outbox = this.#parts.add(
+      'outbox',
+      new Outbox({
+        rows: new OutboxRows({ database: this.database }),
+        listener: new Listener({ url: config.DATABASE_URL, channel, name: `${role}:outbox`, logger }),
+        producer: this.producer,
+        logger,
+      }),
+    );
+    const keptJobs = this.acceptance;
+    this.inspector = new Inspector({ queues, ledger, collectedRequests, breaker, ...(keptJobs && { keptJobs }) });
     this.publisher = new Publisher({ redis: this.redis, breaker, keyPrefix });
   }
 
-  /** Give the Redis clients a moment to connect, so that the first callers find them. One that is away is no error. */
+  /**
+   * Give the Redis clients a moment to connect, so that the first callers find them, and open the journal. A Redis that
+   * is away is no error.
+   */
   async start(): Promise<void> {
     const clients = [this.redis, this.cacheRedis];
     const results = await Promise.allSettled(clients.map((client) => redisReady(client, FIRST_CONNECT_MS)));
     if (results.some(({ status }) => status === 'rejected')) this.logger.warn('started without one of the Redises');
+    await this.acceptance?.start();
   }
 
   /** Close what was opened, newest first. */

@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './http/middleware/authentication.ts';
+import { bulkRoutes } from './http/routes/bulk.ts';
 import { flowRoutes } from './http/routes/flows.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
@@ -16,6 +17,7 @@ import { profileRoutes } from './http/routes/profile.ts';
 import { queueRoutes } from './http/routes/queues.ts';
 import { HttpServer } from './http/server.ts';
 import { type Deadline, type Lifecycle, Parts } from './lifecycle.ts';
+import { identify } from './local/processes.ts';
 import type { Logger } from './logger.ts';
 import { Health } from './monitoring/health.ts';
 import { MetricTotals } from './monitoring/metric-totals.ts';
@@ -47,7 +49,10 @@ export class WebProcess implements Lifecycle {
   constructor({ config, catalog, logger }: WebOptions) {
     this.#logger = logger;
     const metrics = new Metrics({ role: 'web' });
-    const services = this.#parts.add('services', new Services({ config, catalog, logger, role: 'web', metrics }));
+    const services = this.#parts.add(
+      'services',
+      new Services({ config, catalog, logger, role: 'web', metrics, identities: { identify } }),
+    );
     this.services = services;
     const listening = connectRedis({ url: config.REDIS_URL, role: 'worker', name: 'web:listen', logger });
     this.#parts.add('listening connection', {
@@ -58,6 +63,8 @@ export class WebProcess implements Lifecycle {
       new Completions({ redis: listening, prefix: config.QUEUE_PREFIX, logger }),
     );
     const { redis, cacheRedis, database, cache, producer, inspector, profiles, flows, queues, apiKeys } = services;
+    const { acceptance } = services;
+    if (acceptance === undefined) throw new Error('a web process accepts into a journal');
     this.#storeCheck = this.#parts.add('store check', new StoreCheck({ redis, cacheRedis, logger }));
     this.#health = new Health({
       database,
@@ -65,13 +72,15 @@ export class WebProcess implements Lifecycle {
       cacheRedis,
       queues: inspector,
       storeCheck: this.#storeCheck,
+      acceptance,
       keyPrefix: config.KEY_PREFIX,
       processId: `${hostname()}:${process.pid}`,
       version: VERSION,
     });
     const totals = { metrics, redis, keyPrefix: config.KEY_PREFIX, logger };
     this.#totals = this.#parts.add('metric totals', new MetricTotals(totals));
-    const page = { metrics, totals: this.#totals, queues: inspector, redis, cacheRedis, version: VERSION, logger };
+    const looked = { queues: inspector, redis, cacheRedis, acceptance };
+    const page = { metrics, totals: this.#totals, ...looked, version: VERSION, logger };
     const metricsPage = new MetricsPage(page);
 
     const board = createBoard({
@@ -88,6 +97,7 @@ export class WebProcess implements Lifecycle {
       routes: [
         ...healthRoutes({ health: this.#health, metricsPage, cache }),
         ...jobRoutes({ producer, inspector, completions }),
+        ...bulkRoutes({ producer }),
         ...queueRoutes({ catalog, inspector }),
         ...profileRoutes({ producer, profiles }),
         ...flowRoutes({ flows }),
@@ -106,6 +116,7 @@ export class WebProcess implements Lifecycle {
 
   async start(): Promise<void> {
     await this.services.start();
+    await this.services.outbox.start();
     await this.#storeCheck.start();
     await this.#totals.start();
     await this.#server.start();

@@ -11,6 +11,7 @@ import type { Catalog } from '../src/queue/catalog.ts';
 import type { Envelope } from '../src/queue/envelope.ts';
 import type { JobDefinition, JobServices } from '../src/queue/job.ts';
 import type { Producer } from '../src/queue/producer.ts';
+import type { Ending } from './ending.ts';
 
 /** The job as the pool took it. */
 export interface TakenJob {
@@ -52,5 +53,6 @@ export interface Attempt {
   readonly envelope: Envelope;
   readonly payload: unknown;
   readonly startedAt: Date;
+  readonly ending: Ending;
   readonly tools: RunTools;
 }

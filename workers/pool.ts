@@ -3,24 +3,24 @@
  *
  * Promises: a job whose worker dies is taken by another within 10 s; being taken over counts against no job; on stop
  * no new job is taken, running ones get until shortly before the deadline and are then put back, available at once and
- * with no attempt spent. While Redis is away the pool waits for it.
+ * with no attempt spent. While Redis is away the pool waits for it. A pool that has gone deaf can be given a new
+ * consumer in place; jobs that run are not touched by that.
  */
 
-import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
+import { DelayedError, UnrecoverableError, WaitingError } from 'bullmq';
 import { AppError, messageOf } from '../src/errors.ts';
 import { type Deadline, type Lifecycle, within } from '../src/lifecycle.ts';
 import type { Logger } from '../src/logger.ts';
-import type { Envelope } from '../src/queue/envelope.ts';
 import { JOB_DEFAULTS } from '../src/queue/job.ts';
 import { failureText } from '../src/queue/job-view.ts';
 import type { Completion } from '../src/queue/queues.ts';
-import type { Redis } from '../src/redis/connections.ts';
-import type { RunTools } from './attempt.ts';
+import type { RunTools, TakenJob } from './attempt.ts';
+import { CompletedLines } from './completed-lines.ts';
+import { Consumer, type ConsumerOptions, type QueuedJob } from './consumer.ts';
+import { Ending } from './ending.ts';
 import { backoffMs, type Outcome, outcomeOf } from './outcome.ts';
-import { LOCK_MS, type PoolRow, STALLED_MS } from './pools.ts';
 import { runJob } from './run-job.ts';
-
-type QueuedJob = Job<Envelope, Completion, string>;
+import type { Watched } from './watchdog.ts';
 
 /** What is measured of every attempt. Times in milliseconds. */
 export interface AttemptMeasure {
@@ -32,63 +32,51 @@ export interface AttemptMeasure {
   readonly runMs: number;
 }
 
-export interface PoolOptions {
-  readonly queue: string;
-  readonly row: PoolRow;
-  readonly redis: Redis;
-  readonly prefix: string;
+export interface PoolOptions extends Pick<ConsumerOptions, 'queue' | 'row' | 'connect' | 'prefix' | 'logger'> {
   readonly tools: RunTools;
-  readonly logger: Logger;
   readonly measure: (attempt: AttemptMeasure) => void;
 }
 
-/** Seconds that a finished job and a dead letter stay readable: a day, and two weeks. */
-const KEEP_COMPLETED_S = 86_400;
-const KEEP_DEAD_S = 14 * 86_400;
 /** Milliseconds before the deadline at which attempts still running are put back. */
 const PUT_BACK_MS = 3000;
-/** A stall is a crash of the worker, not of the job: it never makes a job dead. */
-const NEVER = 1_000_000_000;
+/** Milliseconds that a replaced consumer may take to let go of its connections. */
+const RETIRE_MS = 5000;
 
-export class Pool implements Lifecycle {
-  readonly #queue: string;
+export class Pool implements Lifecycle, Watched {
+  readonly queue: string;
   readonly #tools: RunTools;
   readonly #logger: Logger;
+  readonly #completedLines: CompletedLines;
   readonly #measure: PoolOptions['measure'];
-  readonly #worker: Worker<Envelope, Completion, string>;
-  readonly #running = new Map<string, AbortController>();
+  readonly #consume: () => Consumer;
+  readonly #retired = new Set<Promise<void>>();
+  readonly #running = new Map<string, Ending>();
+  #consumer: Consumer;
+  #started = false;
+  #taken = 0;
   #stopped: Promise<void> | undefined;
 
-  constructor({ queue, row, redis, prefix, tools, logger, measure }: PoolOptions) {
-    this.#queue = queue;
+  constructor({ tools, measure, ...options }: PoolOptions) {
+    this.queue = options.queue;
     this.#tools = tools;
-    this.#logger = logger.child({ queue });
+    this.#logger = options.logger.child({ queue: this.queue });
+    this.#completedLines = new CompletedLines(this.#logger);
     this.#measure = measure;
-    this.#worker = new Worker(queue, (job, token) => this.#process(job, token ?? ''), {
-      connection: redis,
-      prefix,
-      autorun: false,
-      concurrency: row.concurrency,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_MS,
-      maxStalledCount: NEVER,
-      removeOnComplete: { age: KEEP_COMPLETED_S },
-      removeOnFail: { age: KEEP_DEAD_S },
-      metrics: { maxDataPoints: 1440 },
-      settings: { backoffStrategy: (made, _type, _error, job) => this.#backoff(job?.name, made) },
-    });
-    this.#worker.on('error', (error) => this.#logger.warn({ err: { message: error.message } }, 'worker error'));
-    this.#worker.on('lockRenewalFailed', (ids) => {
-      const lost = new AppError('lock-lost', 'The worker lost the job: another may run it.');
-      for (const id of ids) this.#running.get(id)?.abort(lost);
-    });
+    this.#consume = () =>
+      new Consumer({
+        ...options,
+        logger: this.#logger,
+        process: (job, token) => this.#process(job, token),
+        lost: (ids) => this.#lose(ids),
+        backoff: (name, made) => this.#backoff(name, made),
+      });
+    this.#consumer = this.#consume();
   }
 
   async start(): Promise<void> {
-    if (this.#worker.isRunning()) return;
-    this.#worker.run().catch((error: unknown) => {
-      this.#logger.error({ err: error }, 'the pool ended unexpectedly');
-    });
+    if (this.#started) return;
+    this.#started = true;
+    this.#consumer.start();
   }
 
   stop(deadline: Deadline): Promise<void> {
@@ -96,59 +84,85 @@ export class Pool implements Lifecycle {
     return this.#stopped;
   }
 
+  get running(): number {
+    return this.#running.size;
+  }
+
+  get taken(): number {
+    return this.#taken;
+  }
+
+  get ended(): boolean {
+    return this.#consumer.ended;
+  }
+
+  checkConnection(): void {
+    this.#consumer.checkConnection();
+  }
+
+  rebuild(): void {
+    if (this.#stopped !== undefined) return;
+    const retired = this.#consumer.retire(RETIRE_MS).finally(() => this.#retired.delete(retired));
+    this.#retired.add(retired);
+    this.#consumer = this.#consume();
+    this.#consumer.start();
+  }
+
   async #stop(deadline: Deadline): Promise<void> {
     const putBack = setTimeout(
       () => {
         const stopping = new AppError('shutting-down', 'The worker is stopping; the job is put back.');
-        for (const running of this.#running.values()) running.abort(stopping);
+        for (const ending of this.#running.values()) ending.end(stopping);
       },
       Math.max(0, deadline.leftMs - PUT_BACK_MS),
     );
     try {
-      // close() can hang while Redis is paused: the deadline is ours.
-      await within(deadline.leftMs, this.#worker.close(), () => new Error('the pool was still closing'));
+      await this.#consumer.close(deadline);
+      const late = () => new Error('a replaced worker was still closing');
+      await within(deadline.leftMs, Promise.all(this.#retired), late);
     } finally {
       clearTimeout(putBack);
+      this.#completedLines.flush();
     }
   }
 
   async #process(job: QueuedJob, token: string): Promise<Completion> {
     const id = job.id ?? '';
-    const stop = new AbortController();
-    this.#running.set(id, stop);
+    const ending = new Ending();
+    this.#running.set(id, ending);
+    this.#taken += 1;
     const startedMs = this.#tools.clock();
-    const finish = (outcome: AttemptMeasure['outcome'], extra: object) => {
-      const runMs = this.#tools.clock() - startedMs;
-      const waitMs = Math.max(0, startedMs - (job.timestamp + job.delay));
-      this.#measure({ queue: this.#queue, job: job.name, outcome, waitMs, runMs });
-      const level = outcome === 'completed' ? 'info' : outcome === 'later' ? 'debug' : 'warn';
-      const { requestId, tenant } = job.data;
-      this.#logger[level]({ jobId: id, job: job.name, tenant, requestId, runMs, ...extra }, `job ${outcome}`);
-    };
     try {
-      const completion = await runJob(
-        {
-          id,
-          name: job.name,
-          data: job.data,
-          failedAttempts: job.attemptsMade,
-          startedBefore: job.attemptsStarted > 1,
-          lastAttempt: isLast(job),
-          progress: (value) => job.updateProgress(value),
-        },
-        stop.signal,
-        this.#tools,
-      );
-      finish('completed', {});
+      const completion = await runJob(takenFrom(job, id), ending, this.#tools);
+      this.#tell(job, startedMs, undefined);
       return completion;
     } catch (error) {
       const outcome = outcomeOf(error);
-      finish(outcome.kind, outcome.kind === 'put-back' ? {} : { why: outcome });
+      this.#tell(job, startedMs, outcome);
       throw await this.#settle(job, token, outcome, error);
     } finally {
-      // A job whose lock was lost may have come back to this very worker: that attempt's controller stays.
-      if (this.#running.get(id) === stop) this.#running.delete(id);
+      // A job whose lock was lost may have come back to this very worker: that attempt's ending stays.
+      if (this.#running.get(id) === ending) this.#running.delete(id);
     }
+  }
+
+  /** Measure an attempt and log how it ended; undefined: completed. */
+  #tell(job: QueuedJob, startedMs: number, why: Outcome | undefined): void {
+    const nowMs = this.#tools.clock();
+    const runMs = nowMs - startedMs;
+    const waitMs = Math.max(0, startedMs - (job.timestamp + job.delay));
+    const outcome = why?.kind ?? 'completed';
+    this.#measure({ queue: this.queue, job: job.name, outcome, waitMs, runMs });
+    const { requestId, tenant } = job.data;
+    const line = { jobId: job.id, job: job.name, tenant, requestId, runMs };
+    if (why === undefined) this.#completedLines.write(nowMs, line);
+    else if (why.kind === 'later') this.#logger.debug({ ...line, why }, 'job later');
+    else this.#logger.warn(why.kind === 'put-back' ? line : { ...line, why }, `job ${outcome}`);
+  }
+
+  #lose(ids: readonly string[]): void {
+    const lost = new AppError('lock-lost', 'The worker lost the job: another may run it.');
+    for (const id of ids) this.#running.get(id)?.end(lost);
   }
 
   /** Do what the outcome says, and return what BullMQ wants thrown for it. */
@@ -183,6 +197,18 @@ export class Pool implements Lifecycle {
     const definition = this.#tools.catalog.findStored(name ?? '');
     return backoffMs((definition ?? JOB_DEFAULTS).backoff, made);
   }
+}
+
+function takenFrom(job: QueuedJob, id: string): TakenJob {
+  return {
+    id,
+    name: job.name,
+    data: job.data,
+    failedAttempts: job.attemptsMade,
+    startedBefore: job.attemptsStarted > 1,
+    lastAttempt: isLast(job),
+    progress: (value) => job.updateProgress(value),
+  };
 }
 
 /** Is the job dead if this attempt fails? */

@@ -1,5 +1,5 @@
 /**
- * A worker, composed: the services, one pool per queue, the clocks, and how they stop.
+ * A worker, composed: the services, one pool per queue, who watches them, the clocks, and how they stop.
  *
  * Promises: an unknown queue or a queue without a pool row is refused before anything is opened. On stop the pools go
  * first, then the clocks, then the connections, all against one deadline.
@@ -11,12 +11,13 @@ import type { Logger } from '../src/logger.ts';
 import { MetricTotals } from '../src/monitoring/metric-totals.ts';
 import { Metrics } from '../src/monitoring/metrics.ts';
 import type { Catalog } from '../src/queue/catalog.ts';
-import { closeRedis, connectRedis } from '../src/redis/connections.ts';
+import { connectRedis, type Redis } from '../src/redis/connections.ts';
 import { Services } from '../src/services.ts';
 import type { RunTools } from './attempt.ts';
 import { Pool } from './pool.ts';
 import { type PoolRow, poolRows } from './pools.ts';
 import { Triggers } from './triggers.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface WorkerOptions {
   readonly config: Config;
@@ -26,6 +27,8 @@ export interface WorkerOptions {
   readonly queues: readonly string[];
   /** Pool rows; those of `pools.ts` unless told. */
   readonly rows?: Readonly<Record<string, PoolRow>>;
+  /** Opens the connection of a queue's pool: a client of the `worker` role to `REDIS_URL` unless told. */
+  readonly connect?: (queue: string) => Redis;
 }
 
 export class WorkerProcess implements Lifecycle {
@@ -33,19 +36,18 @@ export class WorkerProcess implements Lifecycle {
   readonly #parts = new Parts();
   readonly #pools: readonly Pool[];
   readonly #triggers: Triggers;
+  readonly #watchdog: Watchdog;
   readonly #totals: MetricTotals;
   readonly #logger: Logger;
 
-  constructor({ config, catalog, logger, queues, rows = poolRows(config) }: WorkerOptions) {
+  constructor({ config, catalog, logger, queues, rows = poolRows(config), connect }: WorkerOptions) {
     const chosen = chooseRows(catalog.queues, rows, queues);
     this.#logger = logger;
     const metrics = new Metrics({ role: 'worker' });
     this.services = this.#parts.add('services', new Services({ config, catalog, logger, role: 'worker', metrics }));
-    const { producer, apiKeys, redis: quick } = this.services;
-    const totals = { metrics, redis: quick, keyPrefix: config.KEY_PREFIX, logger };
+    const { producer, apiKeys, queues: lines, redis, redisBreaker: breaker } = this.services;
+    const totals = { metrics, redis, keyPrefix: config.KEY_PREFIX, logger };
     this.#totals = this.#parts.add('metric totals', new MetricTotals(totals));
-    const redis = connectRedis({ url: config.REDIS_URL, role: 'worker', name: 'worker:pools', logger });
-    this.#parts.add('pool connection', { stop: (deadline) => closeRedis(redis, Math.min(1000, deadline.leftMs)) });
     this.#triggers = this.#parts.add(
       'triggers',
       new Triggers({ catalog, producer, tenants: () => apiKeys.tenants(), logger }),
@@ -54,14 +56,19 @@ export class WorkerProcess implements Lifecycle {
     this.#pools = chosen.map(([queue, row]) => {
       const tools = this.#tools(row, longestPaceMs);
       const prefix = config.QUEUE_PREFIX;
-      return new Pool({ queue, row, redis, prefix, tools, logger, measure: metrics.attempt });
+      const client = () => connectRedis({ url: config.REDIS_URL, role: 'worker', name: `worker:${queue}`, logger });
+      const open = () => (connect === undefined ? client() : connect(queue));
+      return new Pool({ queue, row, connect: open, prefix, tools, logger, measure: metrics.attempt });
     });
     this.#parts.add('pools', { stop: (deadline) => stopAll(this.#pools, deadline) });
+    const watchdog = new Watchdog({ pools: this.#pools, queues: lines, redis, breaker, logger });
+    this.#watchdog = this.#parts.add('watchdog', watchdog);
   }
 
   async start(): Promise<void> {
     await this.services.start();
     await Promise.all(this.#pools.map((pool) => pool.start()));
+    await this.#watchdog.start();
     await this.#triggers.start();
     await this.#totals.start();
   }

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { queueKeys } from '../redis/keys.ts';
-import { withRedis } from './redis-session.ts';
+import { stepPrefix, withRedis } from './redis-session.ts';
 import { equals, type RedisStep, runRedisSteps } from './redis-steps.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -20,7 +20,7 @@ export function addHealth(program: Command, terminal: Terminal): void {
     )
     .action(async () => {
       const config = await terminal.config();
-      await withRedis(config, 'health', (redis) => runRedisSteps(redis, stepsOf(config.KEY_PREFIX), terminal));
+      await withRedis(config, 'health', (redis) => runRedisSteps(redis, stepsOf(stepPrefix(config)), terminal));
     });
 }
 

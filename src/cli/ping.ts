@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { queueKeys } from '../redis/keys.ts';
-import { withRedis } from './redis-session.ts';
+import { stepPrefix, withRedis } from './redis-session.ts';
 import { equals, type RedisStep, runRedisSteps } from './redis-steps.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -19,7 +19,7 @@ export function addPing(program: Command, terminal: Terminal): void {
       const config = await terminal.config();
       await withRedis(config, 'ping', async (redis) => {
         terminal.print(`ok    ${'ping'.padEnd(38)}${await redis.ping()}`);
-        await runRedisSteps(redis, stepsOf(config.KEY_PREFIX), terminal);
+        await runRedisSteps(redis, stepsOf(stepPrefix(config)), terminal);
         terminal.print(`ok    ${'quit'.padEnd(38)}${await redis.quit()}`);
       });
     });

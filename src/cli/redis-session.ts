@@ -6,6 +6,7 @@ import { AppError, messageOf } from '../errors.ts';
 import { within } from '../lifecycle.ts';
 import { createLogger } from '../logger.ts';
 import { closeRedis, connectRedis, type Redis } from '../redis/connections.ts';
+import { placeOf, spreadsOverSlots } from '../redis-address.ts';
 import { storeUrl } from './terminal.ts';
 
 const READY_MS = 3000;
@@ -19,9 +20,8 @@ export async function withRedis<T>(config: LocalConfig, name: string, work: (red
     // `once` rejects with the first error: nobody wants a command to try again by itself.
     await within(READY_MS, once(redis, 'ready'), () => new Error(`no answer within ${READY_MS} ms`)).catch(
       (cause: unknown) => {
-        // The host alone: the URL may hold a password.
         const why = messageOf(cause).replace(/[.]$/, '');
-        throw new AppError('store-unavailable', `The queue Redis at ${new URL(url).host} cannot be used: ${why}.`, {
+        throw new AppError('store-unavailable', `The queue Redis at ${placeOf(url)} cannot be used: ${why}.`, {
           cause,
         });
       },
@@ -30,4 +30,10 @@ export async function withRedis<T>(config: LocalConfig, name: string, work: (red
   } finally {
     await closeRedis(redis);
   }
+}
+
+/** What stands before the keys of one command: on a Cluster also a hash tag, since one transaction uses them all. */
+export function stepPrefix(config: LocalConfig): string {
+  const { KEY_PREFIX } = config;
+  return spreadsOverSlots(storeUrl(config, 'REDIS_URL'), KEY_PREFIX) ? `${KEY_PREFIX}{cli}:` : KEY_PREFIX;
 }

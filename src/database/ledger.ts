@@ -59,6 +59,22 @@ export class Ledger {
     }
   }
 
+  /** Those of these jobs that a tombstone stands for. */
+  async cancelledAmong(jobIds: readonly string[]): Promise<ReadonlySet<string>> {
+    if (jobIds.length === 0) return new Set();
+    try {
+      const rows = await this.#database
+        .selectFrom('ledger')
+        .select('job_id')
+        .where('job_id', 'in', jobIds)
+        .where('outcome', '=', 'cancelled')
+        .execute();
+      return new Set(rows.map((row) => row.job_id));
+    } catch (error) {
+      throw asStoreError(error);
+    }
+  }
+
   /**
    * Apply an effect once. `effect` runs inside the transaction; what it returns must be JSON and is what every later
    * call for this job returns. Throws `job-cancelled` when a tombstone stands.

@@ -87,6 +87,33 @@ interface ApiKeysTable {
   revoked_at: Timestamp | null;
 }
 
+/** A job that `millrace_enqueue` was asked for and that no web process has handed over yet, or that was set aside. */
+interface OutboxTable {
+  /** bigint: pg hands it over as text. The order of the calls within a transaction. */
+  seq: Generated<string>;
+  /** The transaction that asked for it. */
+  tx: Generated<string>;
+  id: string;
+  tenant: string;
+  job: string;
+  payload: Json<unknown>;
+  requested_at: Timestamp;
+  run_at: Timestamp | null;
+  attempts: number | null;
+  priority: number | null;
+  timeout_ms: number | null;
+  tags: Json<readonly string[]> | null;
+  idempotency_key: string | null;
+  /** Hand-overs that failed for no reason of the job's own. */
+  tries: Generated<number>;
+  /** Not looked at before this time. */
+  not_before: Generated<Date>;
+  /** When it was found that it can never be accepted; `error_code` says why. */
+  set_aside_at: Timestamp | null;
+  error_code: string | null;
+  error_detail: string | null;
+}
+
 export interface Tables {
   ledger: LedgerTable;
   collected_requests: CollectedRequestsTable;
@@ -95,6 +122,7 @@ export interface Tables {
   profiles: ProfilesTable;
   feedback: FeedbackTable;
   api_keys: ApiKeysTable;
+  outbox: OutboxTable;
 }
 
 /** The transaction that `apply` hands to a handler. */

@@ -7,6 +7,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { declaredBytes, hasBody, MAX_BODY_BYTES } from './body.ts';
+import { isBodyHeld } from './expectation.ts';
 
 /** After an early answer: how much more of the body is thrown away, and for how long, before the connection closes. */
 const LINGER_BYTES = 32 * 1024 * 1024;
@@ -14,10 +15,10 @@ const LINGER_MS = 3000;
 
 export interface Answer {
   readonly status: number;
-  /** Names and values in turn; neither Content-Length nor Connection. */
-  readonly headers: readonly string[];
+  /** Names and values in turn; neither Content-Length nor Connection. Handed over: it is added to. */
+  readonly headers: string[];
   readonly text: string;
-  /** Close the connection afterwards; done anyway when a body is left unread that is chunked or over the limit. */
+  /** Close the connection afterwards; done anyway when a body is left unread that is chunked, long or held back. */
   readonly close?: boolean;
 }
 
@@ -29,19 +30,27 @@ export function send(request: IncomingMessage, response: ServerResponse, answer:
   const linger = unread && (close || !isSmall(request));
   if (close || linger) response.shouldKeepAlive = false;
   if (status === 204 || status === 304) {
-    response.writeHead(status, [...headers]);
+    response.writeHead(status, headers);
     response.end();
     return true;
   }
-  response.writeHead(status, [...headers, 'Content-Length', String(Buffer.byteLength(text))]);
+  headers.push('Content-Length', String(Buffer.byteLength(text)));
+  response.writeHead(status, headers);
   if (!linger) {
     response.end(request.method === 'HEAD' ? undefined : text);
     return true;
   }
   response.flushHeaders();
   response.write(text);
-  endAfterBody(request, response);
+  discardBody(request, response, () => response.end());
   return true;
+}
+
+/** The answer has been sent whole, the body not: close the connection once the client has had its chance to read. */
+export function closeAfterBody(request: IncomingMessage): void {
+  const { socket } = request;
+  if (socket.readableEnded) socket.destroySoon();
+  else discardBody(request, socket, () => socket.destroySoon());
 }
 
 /** Has the client gone? */
@@ -49,18 +58,24 @@ export function isGone(request: IncomingMessage, response: ServerResponse): bool
   return response.destroyed || request.socket.destroyed;
 }
 
-/** A body of a known, acceptable length: Node throws it away by itself and the connection stays usable. */
-function isSmall({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] === undefined && declaredBytes(headers) <= MAX_BODY_BYTES;
+/** A body of a known, acceptable length that is on its way: Node throws it away and the connection stays usable. */
+function isSmall(request: IncomingMessage): boolean {
+  const { headers } = request;
+  if (headers['transfer-encoding'] !== undefined || isBodyHeld(request)) return false;
+  return declaredBytes(headers) <= MAX_BODY_BYTES;
 }
 
-/** Everything has been sent: end, and so close, once the client has stopped sending or has had its chance. */
-function endAfterBody(request: IncomingMessage, response: ServerResponse): void {
+/** Throw the body away, and call `done` once the client has stopped sending, has had its chance, or is gone. */
+function discardBody(
+  request: IncomingMessage,
+  closes: { once(event: 'close', listener: () => void): unknown },
+  done: () => void,
+): void {
   let left = LINGER_BYTES;
   const end = () => {
     clearTimeout(timer);
     request.off('data', onData);
-    response.end();
+    done();
   };
   const onData = (chunk: Buffer) => {
     left -= chunk.length;
@@ -69,6 +84,6 @@ function endAfterBody(request: IncomingMessage, response: ServerResponse): void 
   const timer = setTimeout(end, LINGER_MS);
   request.on('data', onData);
   for (const event of ['end', 'error', 'close']) request.once(event, end);
-  response.once('close', end);
+  closes.once('close', end);
   request.resume();
 }

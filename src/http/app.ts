@@ -11,10 +11,11 @@ import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { dispatch } from './dispatch.ts';
 import { Exchange, type ExchangeSetting, type Measure } from './exchange.ts';
+import { askForBody } from './expectation.ts';
 import type { Authenticate } from './middleware/authentication.ts';
 import { stablePrototypes } from './prototypes.ts';
 import { checkPath } from './query.ts';
-import type { Method, Route } from './route.ts';
+import type { Method, Row } from './route.ts';
 import { apiSecurityHeaders } from './security-headers.ts';
 
 /** A handler, router or app that answers everything below a path by itself: its own access, headers and pages. */
@@ -27,7 +28,7 @@ export interface Mount {
 export interface AppOptions {
   readonly logger: Logger;
   readonly authenticate: Authenticate;
-  readonly routes: readonly Route[];
+  readonly routes: readonly Row[];
   readonly mounts?: readonly Mount[];
   /** Told of every answer. */
   readonly measure?: Measure;
@@ -60,6 +61,8 @@ export function createApp({ logger, authenticate, routes, mounts = [], measure }
       const exchange = new Exchange(setting, request, response, path);
       mounted.set(response, exchange);
       response.setHeader('X-Request-Id', exchange.requestId);
+      // A mount reads bodies in its own way.
+      askForBody(request);
       response.once('finish', () => mounted.delete(response) && exchange.log(response.statusCode));
       next();
     });
@@ -78,22 +81,24 @@ export function createApp({ logger, authenticate, routes, mounts = [], measure }
   return app;
 }
 
-/** Rows by path and method; literal paths come before those with parameters. */
-function byPath(routes: readonly Route[]): [path: string, byMethod: Map<string, Route>][] {
-  const paths = new Map<string, Map<string, Route>>();
+/** Rows by path and method; literal paths come before those with parameters, and busy ones before all. */
+function byPath(routes: readonly Row[]): [path: string, byMethod: Map<string, Row>][] {
+  const paths = new Map<string, Map<string, Row>>();
   for (const route of routes) {
     const { method, path } = route;
     if (!path.startsWith('/')) throw new Error(`The path of ${method} ${path} must start with a slash.`);
     if (method === 'GET' && route.body !== undefined) throw new Error(`GET ${path} cannot have a body.`);
-    const byMethod = paths.get(path) ?? new Map<Method, Route>();
+    const byMethod = paths.get(path) ?? new Map<Method, Row>();
     if (byMethod.has(method)) throw new Error(`${method} ${path} is in the route table twice.`);
     paths.set(path, byMethod.set(method, route));
   }
   const rank = (path: string) => path.replaceAll(':', '\uffff');
-  return [...paths].sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1));
+  const isBusy = (byMethod: Map<string, Row>) => [...byMethod.values()].some((row) => 'busy' in row && row.busy);
+  const sorted = [...paths].sort(([a], [b]) => (rank(a) < rank(b) ? -1 : 1));
+  return [...sorted.filter(([, rows]) => isBusy(rows)), ...sorted.filter(([, rows]) => !isBusy(rows))];
 }
 
-function allowed(byMethod: ReadonlyMap<string, Route>): string {
+function allowed(byMethod: ReadonlyMap<string, Row>): string {
   const methods = [...byMethod.keys(), ...(byMethod.has('GET') ? ['HEAD'] : []), 'OPTIONS'];
   return methods.sort().join(', ');
 }

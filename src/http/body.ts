@@ -1,20 +1,23 @@
 /**
  * Request bodies: bytes from the socket to the text of one JSON document.
  *
- * Promises: at most 256 KB is held, before and after decoding, whatever the headers claim; a declared length over that
- * is refused unread; a client that goes away mid-body ends the read quietly. A body in one piece is not copied.
- * A byte order mark is refused (as malformed JSON), not stripped: the same document has the same bytes for everybody.
+ * Promises: no more than the route's limit is held, before and after decoding, whatever the headers claim; a declared
+ * length over that is refused unread; a client that goes away mid-body ends the read quietly. A body in one piece is not
+ * copied. A byte order mark is refused (as malformed JSON), not stripped: the same document has the same bytes for
+ * everybody.
  */
 
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '../errors.ts';
 import { decoderFor } from './content-encoding.ts';
+import { askForBody } from './expectation.ts';
 
-/** The most bytes a body may have, as sent and once decoded. */
+/** The most bytes a body may have unless its route says otherwise, as sent and once decoded; also those of one line. */
 export const MAX_BODY_BYTES = 262_144;
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;[ \t]*charset[ \t]*=[ \t]*(?:utf-8|"utf-8")[ \t]*)?;?$/i;
+const LINES_TYPE = /^application\/(?:x-)?ndjson[ \t]*(?:;[ \t]*charset[ \t]*=[ \t]*(?:utf-8|"utf-8")[ \t]*)?;?$/i;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -25,37 +28,48 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 
 /** Content-Length in bytes; 0 when there is none. */
 export function declaredBytes(headers: IncomingMessage['headers']): number {
-  return Number(headers['content-length'] ?? 0);
-}
-
-/** The refusal of a body that is over the limit. */
-export function tooLarge(): AppError {
-  return new AppError('body-too-large', `The body has more than ${MAX_BODY_BYTES} bytes.`);
+  const length = headers['content-length'];
+  return length === undefined ? 0 : Number(length);
 }
 
 /**
  * The text of a JSON body, not yet parsed. Throws `malformed-json` (empty, not UTF-8), `unsupported-media-type`,
  * `unsupported-encoding`, `undecodable-body` or `body-too-large`; `bad-request` when the client went away.
  */
-export async function readJsonText(request: IncomingMessage): Promise<string> {
+export async function readJsonText(request: IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<string> {
   const { headers } = request;
   if (!hasBody(request)) throw new AppError('malformed-json', 'The body is empty.');
   const type = headers['content-type'];
-  if (type !== 'application/json' && !JSON_TYPE.test(type ?? '')) {
-    throw new AppError('unsupported-media-type', 'Content-Type must be application/json, in UTF-8.', {
-      headers: { Accept: 'application/json' },
-    });
-  }
+  if (type !== 'application/json' && !JSON_TYPE.test(type ?? '')) throw wrongType('application/json');
   const decode = decoderFor(headers['content-encoding']);
-  if (declaredBytes(headers) > MAX_BODY_BYTES) throw tooLarge();
-  const sent = await readBytes(request);
+  if (declaredBytes(headers) > maxBytes) throw tooLarge(maxBytes);
+  const sent = await readBytes(request, maxBytes);
   if (sent.length === 0) throw new AppError('malformed-json', 'The body is empty.');
-  const bytes = decode === undefined ? sent : await decode(sent, MAX_BODY_BYTES);
+  const bytes = decode === undefined ? sent : await decode(sent, maxBytes);
   if (!isUtf8(bytes)) throw new AppError('malformed-json', 'The body is not valid UTF-8.');
   return bytes.toString('utf8');
 }
 
-function readBytes(request: IncomingMessage): Promise<Buffer> {
+/** Throws `unsupported-media-type` or `unsupported-encoding` unless the body is a stream of plain JSON lines. */
+export function requireLines({ headers }: IncomingMessage): void {
+  if (!LINES_TYPE.test(headers['content-type'] ?? '')) throw wrongType('application/x-ndjson');
+  if (decoderFor(headers['content-encoding']) === undefined) return;
+  throw new AppError('unsupported-encoding', 'A stream of lines may not be compressed.', {
+    headers: { 'Accept-Encoding': 'identity' },
+  });
+}
+
+function wrongType(wanted: string): AppError {
+  return new AppError('unsupported-media-type', `Content-Type must be ${wanted}, in UTF-8.`, {
+    headers: { Accept: wanted },
+  });
+}
+
+function tooLarge(maxBytes: number): AppError {
+  return new AppError('body-too-large', `The body has more than ${maxBytes} bytes.`);
+}
+
+function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     if (request.destroyed) return reject(gone());
     let held: Buffer | undefined;
@@ -64,29 +78,29 @@ function readBytes(request: IncomingMessage): Promise<Buffer> {
     const onData = (chunk: Buffer) => {
       const before = size;
       size += chunk.length;
-      if (size > MAX_BODY_BYTES) {
+      if (size > maxBytes) {
         done = true;
         request.off('data', onData);
         request.pause();
-        reject(tooLarge());
+        reject(tooLarge(maxBytes));
       } else if (held === undefined) {
         held = chunk;
       } else {
         // The first piece is kept as it came; from the second on there is one buffer of our own that doubles.
-        if (before === held.length || held.length < size) held = grown(held.subarray(0, before), size);
+        if (before === held.length || held.length < size) held = grown(held.subarray(0, before), size, maxBytes);
         chunk.copy(held, before);
       }
-    };
-    const onGone = () => {
-      if (!done) reject(gone());
     };
     request.on('data', onData);
     request.on('end', () => {
       done = true;
       resolve(held === undefined ? NOTHING : held.subarray(0, size));
     });
-    request.on('error', onGone);
-    request.on('close', onGone);
+    // Comes after `end`, or instead of it. A request that nobody listens to for errors has none.
+    request.on('close', () => {
+      if (!done) reject(gone());
+    });
+    askForBody(request);
   });
 }
 
@@ -94,8 +108,8 @@ function gone(): AppError {
   return new AppError('bad-request', 'The connection closed before the body was complete.');
 }
 
-function grown(held: Buffer, atLeast: number): Buffer {
-  const larger = Buffer.allocUnsafe(Math.min(MAX_BODY_BYTES, Math.max(atLeast, held.length * 2)));
+function grown(held: Buffer, atLeast: number, maxBytes: number): Buffer {
+  const larger = Buffer.allocUnsafe(Math.min(maxBytes, Math.max(atLeast, held.length * 2)));
   held.copy(larger);
   return larger;
 }

@@ -10,11 +10,17 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../errors.ts';
 import { Exchange, type ExchangeSetting } from './exchange.ts';
+import { endStream } from './open-streams.ts';
 import { PROBLEM_TYPE, problemDocument } from './problem.ts';
 
 /** How long, and how often after more broken input, a refused connection may linger for its client to read. */
 const LINGER_MS = 2000;
 const LINGER_READS = 64;
+
+/** The body of a request was not complete in time. */
+export class RequestTimeout extends Error {
+  readonly code = 'ERR_HTTP_REQUEST_TIMEOUT';
+}
 
 /** The refusals of one server. */
 export class ClientErrors {
@@ -41,6 +47,8 @@ export class ClientErrors {
       this.#write(socket, refusal);
     } else if (last.req.complete) {
       last.once('finish', () => this.#write(socket, refusal));
+    } else if (endStream(last, refusal)) {
+      // It says so in its own last line.
     } else if (last.headersSent) {
       // It has been answered already, and the rest of its body is not worth another answer.
       socket.end();

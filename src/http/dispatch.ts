@@ -2,30 +2,33 @@
  * From a row of the route table and a request to the row's handler.
  *
  * The order is the promise: who is it, may they, do the path and query fit, then the body is read and must fit, and only
- * then does the handler run. Whatever is thrown on the way becomes the answer.
+ * then does the handler run. Whatever is thrown on the way becomes the answer. Of many items in one request each is
+ * answered by itself; the request as a whole is refused as any other.
  */
 
 import type { Request } from 'express';
-import type { z } from 'zod';
-import { AppError, type Problem } from '../errors.ts';
-import type { Logger } from '../logger.ts';
-import { problemsFromZod } from '../problems.ts';
+import { AppError } from '../errors.ts';
 import { DEFAULT_TENANT } from '../resources.ts';
-import { readJsonText } from './body.ts';
-import type { Exchange } from './exchange.ts';
+import { readJsonText, requireLines } from './body.ts';
+import { type Exchange, JSON_TYPE } from './exchange.ts';
+import { fitting, jsonOf, refused } from './fitting.ts';
+import { Items } from './items.ts';
+import { elementsOf } from './json-elements.ts';
+import { LineStream } from './line-stream.ts';
 import type { Authenticate, Caller } from './middleware/authentication.ts';
 import { queryOf } from './query.ts';
-import type { Route, RouteRequest } from './route.ts';
-import { parseStrictJson } from './strict-json.ts';
+import type { BatchRoute, ItemSource, Route, RouteAnswer, Row } from './route.ts';
+import { RoutedRequest } from './routed-request.ts';
 
 /** A path parameter, once decoded: printable ASCII without slashes and spaces. */
 const PARAMETER = /^[!-.0-[\]-~]{1,256}$/;
 
 const NOBODY: Caller = Object.freeze({ tenant: DEFAULT_TENANT, operator: false });
+const NONE: Readonly<Record<string, never>> = Object.freeze({});
 
 /** Run `route` for a request that Express has matched; never rejects. */
 export async function dispatch(
-  route: Route,
+  route: Row,
   authenticate: Authenticate,
   request: Request,
   exchange: Exchange,
@@ -33,18 +36,52 @@ export async function dispatch(
   try {
     const caller = route.access === 'open' ? NOBODY : await authenticate(request.headers);
     if (route.access === 'operator' && !caller.operator) throw new AppError('forbidden', 'This is for operators only.');
+    if ('item' in route) return await dispatchItems(route, caller, request, exchange);
     const params = paramsFor(route, request.params);
     const query = queryFor(route, request.url);
-    const bodyText = route.body === undefined ? '' : await readJsonText(request);
-    const body = route.body === undefined ? undefined : bodyFor(route.body, bodyText);
+    const bodyText = route.body === undefined ? '' : await readJsonText(request, route.maxBodyBytes);
+    const body = route.body && fitting(route.body, jsonOf(bodyText, 'body'), 'The body is wrong.');
     exchange.answer(await route.handle(new RoutedRequest(exchange, caller, params, query, body, bodyText)));
   } catch (error) {
     exchange.fail(error);
   }
 }
 
+async function dispatchItems(route: BatchRoute, caller: Caller, request: Request, exchange: Exchange): Promise<void> {
+  const query = queryFor(route, request.url);
+  const routed = new RoutedRequest(exchange, caller, NONE, query);
+  route.admit?.(routed);
+  const items = new Items(route, routed);
+  if (route.source.kind === 'list') {
+    exchange.answer(await answerToList(items, request, route.source, route.noun));
+  } else {
+    requireLines(request);
+    await new LineStream({ exchange, items, noun: route.noun }).run();
+  }
+}
+
+/** 202 when all were accepted, 207 when some were not. Throws the first failure when none was and it was ours. */
+async function answerToList(
+  items: Items,
+  request: Request,
+  source: ItemSource & { kind: 'list' },
+  noun: string,
+): Promise<RouteAnswer> {
+  const text = await readJsonText(request, source.maxBodyBytes);
+  // All at once: the order of the list is the order in which they reach the handler.
+  const answers = await Promise.all(elementsOf(text, source, noun).map((read) => items.take(read)));
+  const { accepted, refused, failure } = items;
+  if (accepted === 0 && failure !== undefined) throw failure;
+  return {
+    status: refused === 0 ? 202 : 207,
+    text: `{"accepted":${accepted},"refused":${refused},"${source.member}":[${answers.join(',')}]}`,
+    headers: { 'Content-Type': JSON_TYPE },
+  };
+}
+
 function paramsFor(route: Route, params: Request['params']): unknown {
-  for (const [name, value] of Object.entries(params)) {
+  for (const name in params) {
+    const value = params[name];
     if (typeof value === 'string' && PARAMETER.test(value)) continue;
     const message = 'must be 1–256 printable ASCII characters without slashes and spaces';
     throw refused('The path is wrong.', [{ pointer: name, message }]);
@@ -52,75 +89,17 @@ function paramsFor(route: Route, params: Request['params']): unknown {
   return route.params === undefined ? params : fitting(route.params, params, 'The path is wrong.', nameOf);
 }
 
-function queryFor(route: Route, url: string): unknown {
-  if (route.query === undefined && route.access === 'open') return {};
+function queryFor(route: Row, url: string): unknown {
+  const schema = 'query' in route ? route.query : undefined;
+  if (schema === undefined && (route.access === 'open' || !url.includes('?'))) return NONE;
   const query = queryOf(url);
-  if (route.query !== undefined) return fitting(route.query, query, 'The query parameters are wrong.', nameOf);
+  if (schema !== undefined) return fitting(schema, query, 'The query parameters are wrong.', nameOf);
   const problems = Object.keys(query).map((name) => ({ pointer: name, message: 'is not a known parameter' }));
   if (problems.length > 0) throw refused('This path takes no query parameters.', problems);
   return query;
 }
 
-function bodyFor(schema: z.ZodType, text: string): unknown {
-  const parsed = parseStrictJson(text);
-  if (parsed.ok) return fitting(schema, parsed.value, 'The body is wrong.');
-  if (parsed.code === 'invalid-input') throw refused('The body is wrong.', parsed.problems);
-  throw new AppError('malformed-json', `The body ${parsed.problems[0]?.message ?? 'is not valid JSON'}.`);
-}
-
-function fitting(schema: z.ZodType, value: unknown, detail: string, place = (pointer: string) => pointer): unknown {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = problemsFromZod(result.error);
-  throw refused(
-    detail,
-    problems.map(({ pointer, message }) => ({ pointer: place(pointer), message })),
-  );
-}
-
 /** Parameters are named, not pointed at. */
 function nameOf(pointer: string): string {
   return pointer.slice(1);
-}
-
-function refused(detail: string, problems: readonly Problem[]): AppError {
-  return new AppError('invalid-input', detail, { problems });
-}
-
-/** What the handler sees; the logger and the signal are made when it asks for them. */
-class RoutedRequest implements RouteRequest {
-  readonly tenant: string;
-  readonly operator: boolean;
-  readonly params: unknown;
-  readonly query: unknown;
-  readonly body: unknown;
-  readonly bodyText: string;
-  readonly #exchange: Exchange;
-
-  constructor(exchange: Exchange, caller: Caller, params: unknown, query: unknown, body: unknown, bodyText: string) {
-    this.#exchange = exchange;
-    this.tenant = caller.tenant;
-    this.operator = caller.operator;
-    this.params = params;
-    this.query = query;
-    this.body = body;
-    this.bodyText = bodyText;
-  }
-
-  get requestId(): string {
-    return this.#exchange.requestId;
-  }
-
-  get logger(): Logger {
-    return this.#exchange.logger;
-  }
-
-  get signal(): AbortSignal {
-    return this.#exchange.signal;
-  }
-
-  readonly header = (name: string): string | undefined => {
-    const value = this.#exchange.request.headers[name.toLowerCase()];
-    return Array.isArray(value) ? value.join(', ') : value;
-  };
 }

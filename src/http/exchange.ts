@@ -14,8 +14,10 @@ import { isGone, send } from './answer.ts';
 import { PROBLEM_TYPE, problemDocument, problemHeaders, toAppError } from './problem.ts';
 import type { RouteAnswer } from './route.ts';
 
+const UNBUFFERED = ['X-Accel-Buffering', 'no'];
 const REQUEST_ID = /^[!-~]{1,128}$/;
-const JSON_TYPE = 'application/json; charset=utf-8';
+/** The media type of every answer that is not a refusal, unless its route says otherwise. */
+export const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** Characters of a path that are logged. */
@@ -95,11 +97,27 @@ export class Exchange {
     if (sent) {
       this.log(error.status, error);
     } else if (isGone(this.request, this.response)) {
-      this.logger.debug({ err: error.cause ?? error }, 'the client went before it was answered');
+      this.gone('the client went before it was answered', error.cause ?? error);
     } else {
       this.log(error.status, error);
       this.response.destroy();
     }
+  }
+
+  /** Begin an answer that goes on; whoever does ends it, and logs it. False when it is too late for one. */
+  begin(type: string): boolean {
+    const { request, response } = this;
+    if (response.headersSent || isGone(request, response)) return false;
+    // A proxy that buffers would keep the answers back until the client has stopped asking.
+    const own = ['X-Request-Id', this.requestId, 'Content-Type', type, 'Cache-Control', 'no-store', ...UNBUFFERED];
+    response.writeHead(200, [...this.#setting.headers, ...own]);
+    response.flushHeaders();
+    return true;
+  }
+
+  /** Note that there is nobody left to answer. */
+  gone(message: string, error?: unknown): void {
+    this.logger.debug({ ...(error !== undefined && { err: error }) }, message);
   }
 
   /** One measure, and one line: debug for a success, info for a refusal, error with the cause for what the service did wrong. */
@@ -108,7 +126,9 @@ export class Exchange {
     const { method = '' } = this.request;
     const ms = Math.round((performance.now() - this.#startedMs) * 100) / 100;
     measure?.({ route: this.#route, method, status, ms });
-    const level = status >= 500 ? (error?.code === 'internal' ? 'error' : 'warn') : status >= 400 ? 'info' : 'debug';
+    // An answer that goes on can end with an error after it has begun well.
+    const outcome = error?.status ?? status;
+    const level = outcome >= 500 ? (error?.code === 'internal' ? 'error' : 'warn') : outcome >= 400 ? 'info' : 'debug';
     if (!logger.isLevelEnabled(level)) return;
     const path = targetOf(this.request).split('?', 1)[0]?.slice(0, MAX_LOGGED_PATH);
     const { requestId } = this;
@@ -123,12 +143,14 @@ export class Exchange {
     const headers = [...this.#setting.headers, 'X-Request-Id', this.requestId];
     let ownType = type === undefined;
     let ownCaching = false;
-    for (const [name, value] of Object.entries(extra ?? {})) {
+    for (const name in extra) {
+      const value = extra[name] ?? '';
+      // Before anything of the answer is fixed: Node would find out half-way.
       validateHeaderName(name);
       validateHeaderValue(name, value);
       headers.push(name, value);
-      if (/^content-type$/i.test(name)) ownType = true;
-      else if (/^cache-control$/i.test(name)) ownCaching = true;
+      if (name.length === 12 && /^content-type$/i.test(name)) ownType = true;
+      else if (name.length === 13 && /^cache-control$/i.test(name)) ownCaching = true;
     }
     if (!ownType && type !== undefined) headers.push('Content-Type', type);
     if (!ownCaching) headers.push('Cache-Control', 'no-store');

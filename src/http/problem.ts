@@ -6,13 +6,15 @@
  * a count. `type` is a reference to the service itself, `/errors/<code>`, and means the same as `code`.
  */
 
-import { AppError, ERRORS, type ErrorCode, isAppError } from '../errors.ts';
+import { AppError, ERRORS, type ErrorCode, isAppError, type Problem } from '../errors.ts';
 
 /** The media type of every refusal. */
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
 /** Bytes of a document; leaves 1 KB for the status line and headers. */
 const MAX_DOCUMENT_BYTES = 3072;
+/** Bytes of a refusal inside a longer answer. */
+const MAX_MEMBER_BYTES = 2048;
 const MAX_SHOWN = 20;
 const MAX_DETAIL_BYTES = 640;
 const MAX_POINTER_BYTES = 256;
@@ -56,10 +58,21 @@ export function problemDocument(error: AppError, requestId: string): string {
     code: error.code,
     requestId,
   });
-  if (error.problems.length === 0) return head;
+  return withProblems(head, error.problems, MAX_DOCUMENT_BYTES);
+}
+
+/** The JSON text of a refusal inside a longer answer: `code`, `detail` and `problems`; at most 2 KB. */
+export function problemMember(error: AppError): string {
+  const detail = clipped(error.code === 'internal' ? ERRORS.internal.cure : error.message, MAX_DETAIL_BYTES);
+  return withProblems(JSON.stringify({ code: error.code, detail }), error.problems, MAX_MEMBER_BYTES);
+}
+
+/** The JSON object `head` with the member `problems`, as many as fit, and how many more there are. */
+function withProblems(head: string, problems: readonly Problem[], maxBytes: number): string {
+  if (problems.length === 0) return head;
   const shown: string[] = [];
-  let left = MAX_DOCUMENT_BYTES - Buffer.byteLength(head) - TAIL_BYTES;
-  for (const problem of error.problems.slice(0, MAX_SHOWN)) {
+  let left = maxBytes - Buffer.byteLength(head) - TAIL_BYTES;
+  for (const problem of problems.slice(0, MAX_SHOWN)) {
     const text = JSON.stringify({
       pointer: clipped(problem.pointer, MAX_POINTER_BYTES),
       message: clipped(problem.message, MAX_MESSAGE_BYTES),
@@ -68,7 +81,7 @@ export function problemDocument(error: AppError, requestId: string): string {
     if (left < 0) break;
     shown.push(text);
   }
-  const more = error.problems.length - shown.length;
+  const more = problems.length - shown.length;
   return `${head.slice(0, -1)},"problems":[${shown.join(',')}]${more > 0 ? `,"moreProblems":${more}` : ''}}`;
 }
 

@@ -72,6 +72,10 @@ export interface Route<Params = unknown, Query = unknown, Body = unknown> {
   readonly query?: z.ZodType<Query>;
   /** What the JSON body must be. Without it a body is not read. */
   readonly body?: z.ZodType<Body>;
+  /** The most bytes the body may have, as sent and once decoded; default 256 KB. */
+  readonly maxBodyBytes?: number;
+  /** Asked for far more often than the rest: the router looks for it first. */
+  readonly busy?: true;
   /** Answer, or throw an `AppError`. */
   handle(request: RouteRequest<Params, Query, Body>): Promise<RouteAnswer>;
 }
@@ -83,5 +87,42 @@ export function defineRoute<
   Query = Readonly<Record<string, never>>,
   Body = undefined,
 >(route: Route<Params, Query, Body> & { readonly path: Path }): Route {
+  return route;
+}
+
+/** What is known of a request that brings many items, before the first of them. */
+export type BatchRequest = Pick<RouteRequest, 'tenant' | 'operator' | 'requestId' | 'logger' | 'header'>;
+
+/** Where the items of a request are. */
+export type ItemSource =
+  /** In one JSON document of at most `maxBodyBytes`: the elements of the list `member`, 1 to `most` of them. */
+  | { readonly kind: 'list'; readonly member: string; readonly most: number; readonly maxBodyBytes: number }
+  /** One a line, as they come (NDJSON); answered line by line. */
+  | { readonly kind: 'lines' };
+
+/** A row whose request brings many items, each of which is accepted or refused by itself. */
+export interface BatchRoute<Item = unknown> {
+  readonly method: 'POST';
+  /** As in `Route`, without parameters. */
+  readonly path: string;
+  readonly access: Access;
+  /** One sentence for the API's description. */
+  readonly about: string;
+  readonly source: ItemSource;
+  /** What one item is called in a refusal: `job`. */
+  readonly noun: string;
+  /** What each item must be. */
+  readonly item: z.ZodType<Item>;
+  /** Throws an `AppError` when the request as a whole cannot be; the body has not been read. */
+  admit?(request: BatchRequest): void;
+  /** The answer to one item, a non-empty object; or reject with an `AppError`. Called in the order of the items, without a wait between them. */
+  handleItem(item: Item, request: BatchRequest): Promise<object>;
+}
+
+/** A row of the table, of either kind. */
+export type Row = Route | BatchRoute;
+
+/** A row for many items whose handler is typed by its schema. */
+export function defineBatchRoute<Item>(route: BatchRoute<Item>): BatchRoute {
   return route;
 }

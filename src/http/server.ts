@@ -1,22 +1,24 @@
 /**
  * The node HTTP server under the Express app: its limits, its classes, what it refuses before Express, how it stops.
  *
- * Promises: nothing waits for ever (headers 10 s, whole request 30 s, idle connections 65 s); a request that two readers
- * could understand differently is refused; stopping closes idle connections at once, lets answers in progress finish
- * with `Connection: close` until the deadline, and then ends every connection that is left.
+ * Promises: nothing waits for ever (headers 10 s, whole request 30 s, 30 s without a byte for one that is answered line
+ * by line, idle connections 65 s); a request that two readers could understand differently is refused; stopping closes
+ * idle connections at once, tells streams to end, lets answers in progress finish with `Connection: close` until the
+ * deadline, and then ends every connection that is left.
  */
 
 import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Express } from 'express';
 import { AppError } from '../errors.ts';
 import { BootError, type Deadline, type Lifecycle, pause } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { declaredBytes, MAX_BODY_BYTES } from './body.ts';
-import { ClientErrors } from './client-errors.ts';
+import { ClientErrors, RequestTimeout } from './client-errors.ts';
+import { Connections } from './connections.ts';
 import { Exchange, type ExchangeSetting } from './exchange.ts';
+import { holdBody } from './expectation.ts';
 import { framingProblem } from './framing.ts';
+import { endStream } from './open-streams.ts';
 import { stablePrototypes } from './prototypes.ts';
 import { apiSecurityHeaders } from './security-headers.ts';
 
@@ -33,7 +35,7 @@ export interface HttpServerOptions {
   readonly host: string;
   /** Milliseconds for request line and headers; default 10,000. */
   readonly headersTimeoutMs?: number;
-  /** Milliseconds for the whole request to arrive; default 30,000. */
+  /** Milliseconds for the whole request to arrive, or between two pieces of a stream; default 30,000. */
   readonly requestTimeoutMs?: number;
   /** Milliseconds that an idle connection is kept; default 65,000: longer than the usual proxy's 60 s. */
   readonly keepAliveTimeoutMs?: number;
@@ -45,14 +47,21 @@ export class HttpServer implements Lifecycle {
   readonly #setting: ExchangeSetting;
   readonly #clientErrors: ClientErrors;
   readonly #options: HttpServerOptions;
-  /** Every open connection with the responses that it waits for, oldest first. */
-  readonly #connections = new Map<Duplex, Set<ServerResponse>>();
+  readonly #connections = new Connections();
+  readonly #checkEveryMs: number;
+  readonly #requestTimeoutMs: number;
+  #checking: NodeJS.Timeout | undefined;
   #started: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
+
+  /** One listener for all responses. */
+  readonly #onClose: (this: ServerResponse) => void;
 
   constructor({ app, logger }: { app: Express; logger: Logger }, options: HttpServerOptions) {
     const { headersTimeoutMs = 10_000, requestTimeoutMs = 30_000, keepAliveTimeoutMs = 65_000 } = options;
     this.#app = app;
+    this.#checkEveryMs = Math.min(1000, headersTimeoutMs);
+    this.#requestTimeoutMs = requestTimeoutMs;
     this.#options = options;
     this.#setting = { logger, headers: apiSecurityHeaders() };
     this.#clientErrors = new ClientErrors(this.#setting);
@@ -60,15 +69,20 @@ export class HttpServer implements Lifecycle {
       ...stablePrototypes(app),
       maxHeaderSize: MAX_HEADER_BYTES,
       headersTimeout: headersTimeoutMs,
-      requestTimeout: requestTimeoutMs,
+      // Node's own would cut streams too: see `connections.ts`.
+      requestTimeout: 0,
       keepAliveTimeout: keepAliveTimeoutMs,
-      connectionsCheckingInterval: Math.min(1000, headersTimeoutMs),
+      connectionsCheckingInterval: this.#checkEveryMs,
       // Checked in framing.ts, where the refusal is a problem document.
       requireHostHeader: false,
     });
     this.#server.timeout = STALLED_MS;
     // No header is dropped silently: their size is the limit.
     this.#server.maxHeadersCount = 0;
+    const released = (response: ServerResponse) => this.#release(response);
+    this.#onClose = function () {
+      released(this);
+    };
     this.#listen();
   }
 
@@ -81,6 +95,7 @@ export class HttpServer implements Lifecycle {
   /** Listen. Rejects with a sentence that names the variable when the port cannot be had. */
   start(): Promise<void> {
     const { port, host } = this.#options;
+    this.#checking ??= setInterval(() => this.#refuseOverdue(), this.#checkEveryMs).unref();
     this.#started ??= new Promise((resolve, reject) => {
       this.#server.once('error', (error: NodeJS.ErrnoException) => reject(whyNotListening(error, port, host)));
       this.#server.listen(port, host, resolve);
@@ -97,52 +112,52 @@ export class HttpServer implements Lifecycle {
   #listen(): void {
     const server = this.#server;
     server.on('connection', (socket: Socket) => {
-      this.#connections.set(socket, new Set());
-      socket.once('close', () => this.#forget(socket));
+      this.#connections.add(socket);
+      socket.once('close', () => this.#connections.remove(socket));
     });
     server.on('request', (request, response) => this.#take(request, response));
     server.on('checkContinue', (request, response) => {
-      // A body that is refused by its length is not asked for.
-      if (declaredBytes(request.headers) <= MAX_BODY_BYTES) response.writeContinue();
+      holdBody(request, () => response.writeContinue());
       this.#take(request, response);
     });
     server.on('checkExpectation', (request, response) =>
       this.#refuse(request, response, 'The only Expect is 100-continue.'),
     );
     server.on('clientError', (error, socket) => {
-      this.#clientErrors.refuse(error, socket, this.#connections.get(socket) ?? []);
+      this.#clientErrors.refuse(error, socket, this.#connections.waitingOn(socket));
     });
     server.on('connect', (_request, socket) => {
-      this.#clientErrors.refuse(new Error('CONNECT'), socket, this.#connections.get(socket) ?? []);
+      this.#clientErrors.refuse(new Error('CONNECT'), socket, this.#connections.waitingOn(socket));
     });
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
-    const waiting = this.#connections.get(request.socket);
-    waiting?.add(response);
-    response.once('close', () => {
-      waiting?.delete(response);
-      if (this.#stopped !== undefined) this.#server.closeIdleConnections();
-    });
-    if (this.#stopped !== undefined) response.shouldKeepAlive = false;
+    this.#connections.take(request, response);
+    response.on('close', this.#onClose);
+    if (this.#stopped !== undefined) this.#sayGoodbye(response);
     const problem = framingProblem(request);
     if (problem === undefined) this.#app(request, response);
     else this.#refuse(request, response, problem);
+  }
+
+  #release(response: ServerResponse): void {
+    this.#connections.release(response);
+    if (this.#stopped !== undefined) this.#server.closeIdleConnections();
   }
 
   #refuse(request: IncomingMessage, response: ServerResponse, why: string): void {
     new Exchange(this.#setting, request, response).fail(new AppError('bad-request', why), { close: true });
   }
 
-  /** Node tells only the response at the head of a closed connection; those queued behind it are told here. */
-  #forget(socket: Duplex): void {
-    const waiting = this.#connections.get(socket) ?? [];
-    this.#connections.delete(socket);
-    for (const response of waiting) {
-      if (response.socket !== null) continue;
-      response.destroy();
-      response.emit('close');
+  #refuseOverdue(): void {
+    for (const socket of this.#connections.overdue(this.#requestTimeoutMs)) {
+      this.#clientErrors.refuse(new RequestTimeout(), socket, this.#connections.waitingOn(socket));
     }
+  }
+
+  #sayGoodbye(response: ServerResponse): void {
+    if (!response.headersSent) response.shouldKeepAlive = false;
+    endStream(response, new AppError('shutting-down', 'This process is stopping.', { retryAfterSeconds: 1 }));
   }
 
   async #stop(deadline: Deadline): Promise<void> {
@@ -150,14 +165,15 @@ export class HttpServer implements Lifecycle {
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     }).then(() => enough.abort());
-    for (const waiting of this.#connections.values()) {
-      const last = [...waiting].at(-1);
-      if (last !== undefined && !last.headersSent) last.shouldKeepAlive = false;
+    for (const socket of this.#connections.sockets()) {
+      const last = [...this.#connections.waitingOn(socket)].at(-1);
+      if (last !== undefined) this.#sayGoodbye(last);
     }
     this.#server.closeIdleConnections();
     await pause(deadline.leftMs, enough.signal);
-    for (const socket of this.#connections.keys()) socket.destroy();
+    for (const socket of this.#connections.sockets()) socket.destroy();
     await closed;
+    clearInterval(this.#checking);
   }
 }
 

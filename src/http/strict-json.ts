@@ -164,8 +164,8 @@ function remembered(frame: Frame, key: string): boolean {
   return false;
 }
 
-/** The position of the quote that ends the string whose content starts at `from`. */
-function closingQuote(text: string, from: number): number {
+/** The position of the quote that ends the string whose content starts at `from`, in valid JSON. */
+export function closingQuote(text: string, from: number): number {
   let end = text.indexOf('"', from);
   while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
   return end;
@@ -178,8 +178,8 @@ function isEscaped(text: string, quote: number): boolean {
   return (quote - backslash) % 2 === 0;
 }
 
-/** The position after the object or array that opens at `start`. */
-function afterContainer(text: string, start: number): number {
+/** The position after the object or array that opens at `start`, in valid JSON. */
+export function afterContainer(text: string, start: number): number {
   let open = 0;
   for (let at = start; at < text.length; at++) {
     const code = text.charCodeAt(at);

@@ -4,15 +4,16 @@
  * Promises: every probe is bounded by 1 s and all run at the same time; however many ask, one look is under way. A store
  * that is away is told in `services` with its reason, and never makes these calls reject.
  *
- * `/health` is `error` (503) when no job can be accepted: the queue Redis is away or wrongly set up. It is `degraded`
- * (200) when something else is away or nobody works on waiting jobs. A load balancer asks `/readyz`: it writes to the
- * queue Redis, and stays ready while only PostgreSQL is away, for then jobs are still accepted; but no process becomes
- * ready before PostgreSQL has answered it once.
+ * `/health` is `error` (503) when no job can be accepted, or none safely: the journal refuses, or the queue Redis is
+ * wrongly set up. It is `degraded` (200) when something is away or nobody works on waiting jobs. A load balancer asks
+ * `/readyz`: it writes to the queue Redis, and stays ready while Redis or PostgreSQL is away, for then jobs are still
+ * accepted; but no process becomes ready before PostgreSQL has answered it once.
  */
 
 import { type Database, pingDatabase } from '../database/connection.ts';
 import { messageOf } from '../errors.ts';
 import { within } from '../lifecycle.ts';
+import type { AcceptanceFigures } from '../queue/acceptance.ts';
 import { queueKeys } from '../redis/keys.ts';
 import type { StoreVerdict } from './store-verdict.ts';
 
@@ -40,6 +41,7 @@ export interface HealthOptions {
   /** Looks at every queue. */
   readonly queues: { queues(): Promise<readonly QueueLook[]> };
   readonly storeCheck: { readonly verdict: StoreVerdict };
+  readonly acceptance: { readonly figures: Pick<AcceptanceFigures, 'pending' | 'behindMs' | 'setAside' | 'trouble'> };
   readonly keyPrefix: string;
   /** Names this process in the key that `/readyz` writes. */
   readonly processId: string;
@@ -57,6 +59,8 @@ export interface HealthReport {
     readonly cache: 'connected' | 'memory-fallback';
     /** `stalled`: jobs wait and nobody works on them. */
     readonly queue: 'healthy' | 'stalled' | 'unavailable';
+    /** `behind`: jobs wait in it for Redis. `refusing`: nothing can be accepted. */
+    readonly journal: 'accepting' | 'behind' | 'refusing';
   };
   /** For each service that is not as it should be, why and what to do; `warnings` for what is accepted. */
   readonly reasons: Readonly<Record<string, string>>;
@@ -74,6 +78,8 @@ export interface Readiness {
 
 const PROBE_MS = 1000;
 const READINESS_TTL_SECONDS = 10;
+/** Milliseconds for which jobs may wait for Redis before that is told. */
+const BEHIND_MS = 1000;
 
 export class Health {
   readonly #options: HealthOptions;
@@ -126,6 +132,7 @@ export class Health {
       lookAt(queues.queues()),
     ]);
     const { refusals, warnings } = storeCheck.verdict;
+    const { figures } = this.#options.acceptance;
     const refused = refusals.map(({ reason, cure }) => `${reason} ${cure}`).join(' ');
     const stalled = typeof looks === 'string' ? looks : stalledReason(looks);
     const services: HealthReport['services'] = {
@@ -133,12 +140,14 @@ export class Health {
       redis: queue !== undefined ? 'disconnected' : refused === '' ? 'connected' : 'misconfigured',
       cache: cache === undefined ? 'connected' : 'memory-fallback',
       queue: typeof looks === 'string' ? 'unavailable' : stalled === undefined ? 'healthy' : 'stalled',
+      journal: figures.trouble !== undefined ? 'refusing' : figures.behindMs > BEHIND_MS ? 'behind' : 'accepting',
     };
     const told = {
       database,
       redis: queue ?? refused,
       cache: cache === undefined ? undefined : `${cache} Reads go to the database.`,
       queue: stalled,
+      journal: journalReason(figures),
       warnings: warnings.map(({ reason, cure }) => `${reason} ${cure}`).join(' '),
     };
     return {
@@ -152,15 +161,18 @@ export class Health {
 
   async #decide(): Promise<Readiness> {
     if (this.#draining) return { ready: false, reasons: ['This process is stopping.'] };
-    const { redis, keyPrefix, processId, storeCheck } = this.#options;
+    const { redis, keyPrefix, processId, storeCheck, acceptance } = this.#options;
     const key = keyPrefix + queueKeys.readiness(processId);
     const [database, write] = await Promise.all([
       this.#databaseReason(),
       reasonFor('The queue Redis', redis.set(key, String(this.#clock()), 'EX', READINESS_TTL_SECONDS)),
     ]);
-    const refusals = storeCheck.verdict.refusals.map(({ reason, cure }) => `${reason} ${cure}`);
-    const reasons = [write, ...refusals, database].filter((reason) => reason !== undefined);
-    return { ready: write === undefined && refusals.length === 0 && this.#databaseAnswered, reasons };
+    // A Redis that is away keeps nothing and loses nothing: how it is set up matters when it is back.
+    const verdict = write === undefined ? storeCheck.verdict.refusals : [];
+    const refusals = verdict.map(({ reason, cure }) => `${reason} ${cure}`);
+    const { trouble } = acceptance.figures;
+    const reasons = [trouble, write, ...refusals, database].filter((reason) => reason !== undefined);
+    return { ready: trouble === undefined && refusals.length === 0 && this.#databaseAnswered, reasons };
   }
 
   async #databaseReason(): Promise<string | undefined> {
@@ -209,7 +221,16 @@ function stalledReason(looks: readonly QueueLook[]): string | undefined {
   return `No worker takes jobs from: ${stalled.join(', ')}. Start one: node dist/workers/main.js`;
 }
 
-function statusOf({ database, redis, cache, queue }: HealthReport['services']): HealthReport['status'] {
-  if (redis !== 'connected') return 'error';
-  return database === 'connected' && cache === 'connected' && queue === 'healthy' ? 'ok' : 'degraded';
+function journalReason({ pending, behindMs, setAside, trouble }: HealthOptions['acceptance']['figures']) {
+  const told: string[] = [];
+  if (trouble !== undefined) told.push(`Nothing can be accepted: ${trouble}`);
+  if (behindMs > BEHIND_MS) told.push(`${pending} jobs wait for Redis since ${Math.ceil(behindMs / 1000)} s.`);
+  if (setAside > 0) told.push(`${setAside} jobs are set aside: see the files in JOURNAL_DIR/set-aside.`);
+  return told.join(' ');
+}
+
+function statusOf({ database, redis, cache, queue, journal }: HealthReport['services']): HealthReport['status'] {
+  if (redis === 'misconfigured' || journal === 'refusing') return 'error';
+  const well = database === 'connected' && redis === 'connected' && cache === 'connected' && queue === 'healthy';
+  return well && journal === 'accepting' ? 'ok' : 'degraded';
 }

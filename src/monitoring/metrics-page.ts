@@ -10,6 +10,7 @@ import { AggregatorRegistry, collectDefaultMetrics, Gauge, Registry } from 'prom
 import { messageOf } from '../errors.ts';
 import { within } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import type { AcceptanceFigures } from '../queue/acceptance.ts';
 import type { MetricJson } from './metric-totals.ts';
 import type { Metrics } from './metrics.ts';
 import { type InfoClient, readRedisFacts } from './redis-facts.ts';
@@ -30,6 +31,7 @@ export interface MetricsPageOptions {
   /** Queue Redis. */
   readonly redis: InfoClient;
   readonly cacheRedis: InfoClient;
+  readonly acceptance: { readonly figures: AcceptanceFigures };
   readonly version: string;
   readonly logger: Logger;
 }
@@ -68,6 +70,7 @@ export class MetricsPage {
       this.#ask('redis', () => this.#readRedis('queue', redis)),
       this.#ask('cache', () => this.#readRedis('cache', cacheRedis)),
     ]);
+    this.#readJournal();
     const totals = AggregatorRegistry.aggregate([this.#totals.filter(({ values }) => values.length > 0)]);
     const parts = await Promise.all([totals.metrics(), this.#now.metrics(), this.#options.metrics.own.metrics()]);
     return parts.filter((part) => part.trim() !== '').join('');
@@ -98,6 +101,15 @@ export class MetricsPage {
     }
   }
 
+  #readJournal(): void {
+    const { pending, open, setAside, bytes, behindMs } = this.#options.acceptance.figures;
+    this.#gauges.journalPending.set(pending);
+    this.#gauges.journalOpen.set(open);
+    this.#gauges.journalSetAside.set(setAside);
+    this.#gauges.journalBytes.set(bytes);
+    this.#gauges.journalBehind.set(behindMs / 1000);
+  }
+
   async #readRedis(role: string, client: InfoClient): Promise<void> {
     const { usedMemory, maxMemory, clients, commands } = await readRedisFacts(client, ANSWER_MS);
     const { memory, memoryLimit, connections, handled } = this.#gauges;
@@ -120,6 +132,11 @@ function makeGauges(registry: Registry) {
     memoryLimit: gauge('millrace_redis_memory_limit_bytes', 'maxmemory of a Redis server; 0: no limit.', 'role'),
     connections: gauge('millrace_redis_connections', 'Clients connected to a Redis server.', 'role'),
     handled: gauge('millrace_redis_commands', 'Commands a Redis server has handled since it started.', 'role'),
+    journalPending: gauge('millrace_journal_pending_jobs', 'Jobs in this journal that are not in Redis yet.'),
+    journalOpen: gauge('millrace_journal_open_jobs', 'Jobs in this journal that are in Redis and not at their end.'),
+    journalSetAside: gauge('millrace_journal_set_aside_jobs', 'Jobs that their queue would not take.'),
+    journalBytes: gauge('millrace_journal_bytes', 'Bytes of this journal on disk.'),
+    journalBehind: gauge('millrace_journal_behind_seconds', 'For how long jobs have been waiting for Redis.'),
     stale: gauge(
       'millrace_scrape_stale',
       '1: a source did not answer in time; its values are the last ones.',

@@ -1,11 +1,13 @@
 /**
- * What a Redis server says about itself. Everything comes from INFO: CONFIG is forbidden on most managed servers.
+ * What a Redis says about itself: a server, or every master of a Cluster. Everything comes from INFO: CONFIG is
+ * forbidden on most managed servers.
  *
- * Promises: a fact that the server does not tell is undefined, never guessed. While Redis is away, or when INFO is
- * forbidden, reading rejects.
+ * Promises: a fact that the server does not tell is undefined, never guessed. While Redis or one master is away, or when
+ * INFO is forbidden, reading rejects.
  */
 
 import { within } from '../lifecycle.ts';
+import { mastersOf } from '../redis/connections.ts';
 
 /** What is needed of a client. */
 export interface InfoClient {
@@ -13,11 +15,19 @@ export interface InfoClient {
 }
 
 export interface RedisFacts {
+  /** `host:port` of the node of a Cluster, or of the master that Sentinels named; else undefined. */
+  readonly place: string | undefined;
   /** `7.0.15`, also for servers that speak for another name. */
   readonly version: string | undefined;
   /** The same for all connections to one running server. */
   readonly runId: string | undefined;
+  /** Changes when a replica is promoted, and when data is loaded that another history wrote. */
+  readonly replicationId: string | undefined;
+  /** Replicas that are connected. */
+  readonly replicas: number | undefined;
   readonly role: 'master' | 'replica' | undefined;
+  /** `standalone`, `cluster` for a node of a Cluster, or `sentinel`. */
+  readonly mode: string | undefined;
   /** The policy when memory is full, such as `noeviction`. */
   readonly evictionPolicy: string | undefined;
   readonly appendOnly: boolean | undefined;
@@ -30,9 +40,51 @@ export interface RedisFacts {
   readonly commands: number | undefined;
 }
 
-/** Read the facts of one server, within `ms` milliseconds. */
+/** Read the facts of each master, by place, within `ms` milliseconds. */
+export async function readMasters(redis: InfoClient, ms: number): Promise<readonly RedisFacts[]> {
+  const late = () => new Error(`Redis did not answer INFO within ${ms} ms`);
+  const masters = mastersOf(redis);
+  if (masters === undefined) return [parseInfo(await within(ms, redis.info(), late))];
+  const read = async ({ place, client }: (typeof masters)[number]) => ({ ...parseInfo(await client.info()), place });
+  const facts = await within(ms, Promise.all(masters.map(read)), late);
+  // One that was demoted a moment ago is left by its client; its successor is looked at next time.
+  const still = facts.filter(({ role }) => role !== 'replica');
+  if (still.length === 0) throw new Error('Redis has no master just now');
+  return still.sort((one, other) => one.place.localeCompare(other.place));
+}
+
+/** Read the facts of the whole store within `ms` milliseconds: those of a server, or of all masters taken together. */
 export async function readRedisFacts(redis: InfoClient, ms: number): Promise<RedisFacts> {
-  return parseInfo(await within(ms, redis.info(), () => new Error(`Redis did not answer INFO within ${ms} ms`)));
+  const masters = await readMasters(redis, ms);
+  const [first, ...others] = masters;
+  if (first !== undefined && others.length === 0) return first;
+  const all = <Name extends keyof RedisFacts>(name: Name) => masters.map((facts) => facts[name]);
+  return {
+    place: undefined,
+    version: all('version').sort()[0],
+    runId: joined(all('runId')),
+    replicationId: joined(all('replicationId')),
+    replicas: sum(all('replicas')),
+    role: 'master',
+    mode: first?.mode,
+    evictionPolicy: all('evictionPolicy').find((policy) => policy !== 'noeviction') ?? first?.evictionPolicy,
+    appendOnly: all('appendOnly').includes(undefined) ? undefined : all('appendOnly').every(Boolean),
+    usedMemory: sum(all('usedMemory')),
+    maxMemory: all('maxMemory').includes(0) ? 0 : sum(all('maxMemory')),
+    clients: sum(all('clients')),
+    commands: sum(all('commands')),
+  };
+}
+
+function joined(texts: readonly (string | undefined)[]): string | undefined {
+  return texts.includes(undefined) ? undefined : texts.join(' ');
+}
+
+function sum(numbers: readonly (number | undefined)[]): number | undefined {
+  return numbers.reduce(
+    (total, number) => (total === undefined || number === undefined ? undefined : total + number),
+    0,
+  );
 }
 
 /** Facts from the text of INFO. */
@@ -49,9 +101,13 @@ export function parseInfo(text: string): RedisFacts {
   const role = fields.get('role');
   const appendOnly = fields.get('aof_enabled');
   return {
+    place: undefined,
     version: fields.get('redis_version'),
     runId: fields.get('run_id'),
+    replicationId: fields.get('master_replid'),
+    replicas: number('connected_slaves'),
     role: role === 'master' ? 'master' : role === undefined ? undefined : 'replica',
+    mode: fields.get('redis_mode'),
     evictionPolicy: fields.get('maxmemory_policy'),
     appendOnly: appendOnly === undefined ? undefined : appendOnly === '1',
     usedMemory: number('used_memory'),

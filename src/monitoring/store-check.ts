@@ -2,7 +2,8 @@
  * Are the Redis servers set up so that our promises hold? Looked at when the process starts and every 30 s.
  *
  * Promises: a queue Redis that may evict keys, keeps no AOF, is a replica or is too old makes the process not ready,
- * with the reason and the cure; the same holds until a first look has succeeded. What a server does not tell (managed
+ * with the reason and the cure; of a Cluster every master is looked at, and the reason names it, as it does the master
+ * that Sentinels named. The same holds until a first look has succeeded. What a server does not tell (managed
  * ones forbid INFO) is accepted with a warning. While Redis is away the last verdict stands: being away is told by
  * `Health`. Each change of the verdict is one log line.
  */
@@ -10,7 +11,7 @@
 import { messageOf } from '../errors.ts';
 import { type Deadline, type Lifecycle, pause } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import { type InfoClient, type RedisFacts, readRedisFacts } from './redis-facts.ts';
+import { type InfoClient, type RedisFacts, readMasters } from './redis-facts.ts';
 import { judge, type StoreVerdict, type Told } from './store-verdict.ts';
 
 export interface StoreCheckOptions {
@@ -65,8 +66,8 @@ export class StoreCheck implements Lifecycle {
   /** Look now. Rejects when the queue Redis is away. */
   async look(): Promise<void> {
     const [queue, cache] = await Promise.allSettled([
-      readRedisFacts(this.#redis, ANSWER_MS),
-      readRedisFacts(this.#cacheRedis, ANSWER_MS),
+      readMasters(this.#redis, ANSWER_MS),
+      readMasters(this.#cacheRedis, ANSWER_MS),
     ]);
     if (queue.status === 'rejected' && !isForbidden(queue.reason)) throw queue.reason;
     const verdict = judge(factsOf(queue), factsOf(cache));
@@ -107,7 +108,7 @@ function isForbidden(error: unknown): boolean {
   return /^(NOPERM|ERR unknown command)/.test(messageOf(error));
 }
 
-function factsOf(look: PromiseSettledResult<RedisFacts>): Told {
+function factsOf(look: PromiseSettledResult<readonly RedisFacts[]>): Told {
   if (look.status === 'fulfilled') return look.value;
   return isForbidden(look.reason) ? 'forbidden' : 'away';
 }

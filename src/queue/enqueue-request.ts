@@ -15,6 +15,10 @@ export interface EnqueueRequest {
   /** A trigger's own sameness; wins over the definition's `once`. */
   readonly once?: string | undefined;
   readonly requestId?: string | undefined;
+  /** An id that was given out already, such as by `millrace_enqueue`; made here unless given. */
+  readonly id?: string | undefined;
+  /** When it was asked for; now unless given. */
+  readonly requestedAt?: Date | undefined;
 }
 
 /** The answer to an accepted request; the same for every repeat of it. */

@@ -22,6 +22,8 @@ export const envelopeSchema = z.object({
   requestId: z.string().optional(),
   /** SHA-256 of the request, to tell a repeat from a reuse of its key. */
   bodyHash: z.string().optional(),
+  /** Handed over late or replayed: look into the ledger before running it. */
+  recheck: z.boolean().optional(),
 });
 
 export type Envelope = z.output<typeof envelopeSchema>;

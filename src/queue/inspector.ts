@@ -2,13 +2,16 @@
  * Looking at jobs and queues, and the few things a person may do to them: cancel, retry.
  *
  * Promises: another tenant's job does not exist; a cancel first writes a tombstone and then removes the job, so that no
- * replay can raise it; every call is bounded. While Redis is away everything rejects with `store-unavailable`.
+ * replay can raise it; every call is bounded. While Redis is away a job in this process's journal can be seen and cancelled, of any
+ * other job `state-unknown` is said, and everything else rejects with `store-unavailable`.
  */
 
 import type { CollectedRequests } from '../collected-requests.ts';
 import type { Ledger } from '../database/ledger.ts';
-import { AppError } from '../errors.ts';
+import { AppError, isAppError } from '../errors.ts';
+import type { JournalEntry } from '../journal/entry.ts';
 import type { Breaker } from '../redis/breaker.ts';
+import type { ListedJob } from './accepted-list.ts';
 import { queueOfJobId } from './envelope.ts';
 import { FINISHED, type JobView, rememberedView, type StoredJob, viewOf } from './job-view.ts';
 import type { MillraceQueue, Queues } from './queues.ts';
@@ -36,6 +39,17 @@ export interface InspectorOptions {
   readonly ledger: Ledger;
   readonly collectedRequests: CollectedRequests;
   readonly breaker: Breaker;
+  /** Knows jobs that are accepted and not in Redis yet; without it there are none. */
+  readonly keptJobs?: KeptJobs;
+}
+
+/** Jobs that are in a journal and not in Redis yet: in this process's, and in those of others. */
+export interface KeptJobs {
+  kept(tenant: string, id: string): Promise<JournalEntry | undefined>;
+  /** `unknown`: there may be such a job. Rejects while Redis is away. */
+  keptElsewhere(tenant: string, id: string): Promise<ListedJob | 'unknown' | undefined>;
+  /** Do not hand over this job. Resolves once no call is under way that would. */
+  withdraw(id: string): Promise<void>;
 }
 
 export class Inspector {
@@ -43,23 +57,36 @@ export class Inspector {
   readonly #ledger: Ledger;
   readonly #collectedRequests: CollectedRequests;
   readonly #breaker: Breaker;
+  readonly #keptJobs: KeptJobs | undefined;
 
-  constructor({ queues, ledger, collectedRequests, breaker }: InspectorOptions) {
+  constructor({ queues, ledger, collectedRequests, breaker, keptJobs }: InspectorOptions) {
+    this.#keptJobs = keptJobs;
     this.#queues = queues;
     this.#ledger = ledger;
     this.#collectedRequests = collectedRequests;
     this.#breaker = breaker;
   }
 
-  /** One job. Throws `job-not-found`, also for another tenant's. */
+  /** One job. Throws `job-not-found`, also for another tenant's, and `state-unknown` while nobody can know. */
   async job(tenant: string, id: string): Promise<JobView> {
     const queue = this.#queueOf(id);
-    const found = await this.#breaker.run(() => readJob(queue, id));
+    let found: Awaited<ReturnType<typeof readJob>>;
+    try {
+      found = await this.#breaker.run(() => readJob(queue, id));
+    } catch (error) {
+      if (!isAppError(error, 'store-unavailable')) throw error;
+      return (await this.#keptHere(tenant, id)) ?? Promise.reject(unknown(id, error));
+    }
     if (found !== undefined) {
       if (found.job.data.tenant !== tenant) throw notFound(id);
       return viewOf(found.job, found.state);
     }
-    return this.#remembered(tenant, id, queue.name);
+    return (
+      (await this.#remembered(tenant, id, queue.name)) ??
+      (await this.#keptHere(tenant, id)) ??
+      (await this.#keptElsewhere(tenant, id)) ??
+      Promise.reject(notFound(id))
+    );
   }
 
   /** Every queue, by name. */
@@ -85,7 +112,8 @@ export class Inspector {
     const undo = async () => {
       if (before.outcome === 'none') await this.#ledger.uncancel(id);
     };
-    if (await this.#breaker.run(() => removeOrRunning(queue, id))) {
+    if (view.state === 'accepted') await this.#keptJobs?.withdraw(id);
+    if (await this.#remove(queue, id, view.state === 'accepted')) {
       await undo();
       throw new AppError('job-active', 'The job started just now and cannot be cancelled.');
     }
@@ -129,7 +157,7 @@ export class Inspector {
   }
 
   /** What PostgreSQL remembers of a job whose key Redis has lost or not yet seen. */
-  async #remembered(tenant: string, id: string, queue: string): Promise<JobView> {
+  async #remembered(tenant: string, id: string, queue: string): Promise<JobView | undefined> {
     const request = await this.#collectedRequests.find(tenant, id);
     if (request !== undefined) {
       const into = request.collected_into;
@@ -143,13 +171,44 @@ export class Inspector {
       });
     }
     const record = await this.#ledger.readFor(tenant, id);
-    if (record.outcome === 'none') throw notFound(id);
+    if (record.outcome === 'none') return undefined;
     const state = record.outcome === 'applied' ? 'completed' : 'cancelled';
     return rememberedView(id, queue, {
       job: record.job,
       state,
       ...(record.outcome === 'applied' && { result: record.result }),
     });
+  }
+
+  /** True when a worker has the job. A job that is in no queue yet needs no Redis. */
+  async #remove(queue: MillraceQueue, id: string, kept: boolean): Promise<boolean> {
+    try {
+      return await this.#breaker.run(() => removeOrRunning(queue, id));
+    } catch (error) {
+      if (kept && isAppError(error, 'store-unavailable')) return false;
+      throw error;
+    }
+  }
+
+  async #keptHere(tenant: string, id: string): Promise<JobView | undefined> {
+    const entry = await this.#keptJobs?.kept(tenant, id);
+    if (entry === undefined) return undefined;
+    // Its cancel may have come while Redis was away.
+    const cancelled = (await this.#ledger.cancelledAmong([id])).has(id);
+    const requestedAt = new Date(entry.requestedAt);
+    return rememberedView(id, entry.queue, {
+      job: entry.name,
+      state: cancelled ? 'cancelled' : 'accepted',
+      requestedAt,
+    });
+  }
+
+  async #keptElsewhere(tenant: string, id: string): Promise<JobView | undefined> {
+    const listed = await this.#keptJobs?.keptElsewhere(tenant, id);
+    if (listed === undefined) return undefined;
+    if (listed === 'unknown') throw unknown(id);
+    const requestedAt = new Date(listed.requestedAt);
+    return rememberedView(id, this.#queueOf(id).name, { job: listed.job, state: 'accepted', requestedAt });
   }
 
   #queueOf(id: string): MillraceQueue {
@@ -208,4 +267,11 @@ async function oldestWaitMs(queue: MillraceQueue): Promise<number> {
 
 function notFound(id: string): AppError {
   return new AppError('job-not-found', `There is no job "${id.slice(0, 100)}".`);
+}
+
+function unknown(id: string, cause?: unknown): AppError {
+  return new AppError('state-unknown', `Job "${id.slice(0, 100)}" may wait in a journal.`, {
+    cause,
+    retryAfterSeconds: 2,
+  });
 }

@@ -1,10 +1,11 @@
 /**
- * Accepting work: from a request to a job in its queue. Whoever enqueues (HTTP, a handler, a clock, an event) comes
+ * Accepting work: from a request to a job that is safe. Whoever enqueues (HTTP, a handler, a clock, an event) comes
  * through here.
  *
- * Promises: the id and all times are fixed before Redis is tried; the same `once` value or key gives the same id and
- * the same answer; nothing that does not fit the definition reaches Redis. While Redis is away it rejects with
- * `store-unavailable`; a rejected request may still have been done, so a retry must carry the same key.
+ * Promises: the id and all times are fixed before anything is tried; the same `once` value or key gives the same id and
+ * the same answer; nothing that does not fit the definition is taken. While Redis is away a web process accepts into its
+ * journal, and a worker rejects with `store-unavailable` (`intake.ts`); a rejected request may still have been done, so a
+ * retry must carry the same key.
  */
 
 import type { CollectedRequests } from '../collected-requests.ts';
@@ -13,25 +14,17 @@ import { problemsFromZod } from '../problems.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { Catalog } from './catalog.ts';
 import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
-import { type Envelope, hashOf, jobIdFor, type Sameness } from './envelope.ts';
+import { type Envelope, envelopeSchema, hashOf, jobIdFor, type Sameness } from './envelope.ts';
+import type { Intake, Taken } from './intake.ts';
 import type { JobDefinition } from './job.ts';
+import type { PreparedJob } from './prepared-job.ts';
 
 import type { Queues } from './queues.ts';
-
-/** A job that is ready to be handed to Redis. */
-export interface PreparedJob {
-  readonly id: string;
-  readonly definition: JobDefinition;
-  readonly envelope: Envelope;
-  readonly attempts: number;
-  readonly priority: number;
-  /** Somebody may have asked for the same before. */
-  readonly repeatable: boolean;
-}
 
 export interface ProducerOptions {
   readonly catalog: Catalog;
   readonly queues: Queues;
+  readonly intake: Intake;
   readonly breaker: Breaker;
   readonly collectedRequests: CollectedRequests;
   readonly clock?: () => number;
@@ -39,23 +32,27 @@ export interface ProducerOptions {
 
 /** Overdue requests that one sweep looks at. */
 const MOST_OVERDUE = 1000;
+/** Redis answered: there is no such job. */
+const NO_JOB = Symbol('no job');
 
 export class Producer {
   readonly #catalog: Catalog;
   readonly #queues: Queues;
+  readonly #intake: Intake;
   readonly #breaker: Breaker;
   readonly #collectedRequests: CollectedRequests;
   readonly #clock: () => number;
 
-  constructor({ catalog, queues, breaker, collectedRequests, clock = Date.now }: ProducerOptions) {
+  constructor({ catalog, queues, intake, breaker, collectedRequests, clock = Date.now }: ProducerOptions) {
     this.#catalog = catalog;
     this.#queues = queues;
+    this.#intake = intake;
     this.#breaker = breaker;
     this.#collectedRequests = collectedRequests;
     this.#clock = clock;
   }
 
-  /** Accept a request. Throws `unknown-job`, `invalid-input`, `idempotency-key-reused` or `store-unavailable`. */
+  /** Accept a request. Throws `unknown-job`, `invalid-input`, `idempotency-key-reused`, `journal-full`, … */
   async enqueue(request: EnqueueRequest): Promise<Enqueued> {
     return this.hand(this.prepare(request));
   }
@@ -70,15 +67,15 @@ export class Producer {
     const { bodyHash, payload } = envelope;
     if (definition.collect === undefined) throw new AppError('internal', `${definition.name} gathers nothing.`);
     // A key that was used for another request must be refused before anything of this one is kept.
-    const known = await unlessAway(() => this.#known(prepared));
-    if (known !== undefined) return answer(prepared, known, 'duplicate');
+    const known = await this.#known(prepared);
+    if (known !== undefined) return answer(prepared, known.envelope, 'duplicate', known.taken);
     const collect = { tenant: envelope.tenant, job: definition.name, key: definition.collect(payload) };
     const requestedAt = new Date(envelope.requestedAt);
     const kept = await this.#collectedRequests.add(collect, { id, requestedAt, payload, bodyHash });
     refuseOtherBody(id, bodyHash, kept.bodyHash);
     const first = { ...prepared, envelope: { ...envelope, requestedAt: kept.requestedAt.getTime() } };
-    const handed = await unlessAway(() => this.#handNew(first));
-    return handed ?? { ...answer(first, first.envelope, 'queued'), state: 'accepted' };
+    const handed = await unlessUnable(() => this.#handNew(first));
+    return handed ?? answer(first, first.envelope, 'queued', 'kept');
   }
 
   /** Fix the id, the times and the payload of a request. Throws `unknown-job` or `invalid-input`; touches no store. */
@@ -89,7 +86,7 @@ export class Producer {
       const problems = problemsFromZod(parsed.error, '/payload');
       throw new AppError('invalid-input', `The payload does not fit ${definition.name}.`, { problems });
     }
-    const nowMs = this.#clock();
+    const nowMs = request.requestedAt?.getTime() ?? this.#clock();
     const sameness = samenessOf(request, definition, parsed.data);
     const { runAt, tags, requestId, payload } = request;
     const envelope: Envelope = {
@@ -104,28 +101,30 @@ export class Producer {
       ...(sameness?.kind === 'key' && { bodyHash: bodyHashOf(request) }),
     };
     return {
-      id: jobIdFor(request.tenant, definition.name, sameness, nowMs),
+      id: request.id ?? jobIdFor(request.tenant, definition.name, sameness, nowMs),
       definition,
       envelope,
       attempts: request.attempts ?? definition.attempts,
       priority: request.priority ?? definition.priority,
-      repeatable: sameness !== undefined,
+      repeatable: sameness !== undefined || request.id !== undefined,
     };
   }
 
-  /** Hand a prepared job to Redis. Doing it twice is harmless. */
+  /** Hand a prepared job over. Doing it twice is harmless. */
   async hand(prepared: PreparedJob): Promise<Enqueued> {
     const known = await this.#known(prepared);
-    return known === undefined ? this.#handNew(prepared) : answer(prepared, known, 'duplicate');
+    if (known === undefined) return this.#handNew(prepared);
+    return answer(prepared, known.envelope, 'duplicate', known.taken);
   }
 
   /** Hand over a job that nobody had asked for a moment ago. */
   async #handNew(prepared: PreparedJob): Promise<Enqueued> {
-    await this.#add(prepared);
-    if (!prepared.repeatable) return answer(prepared, prepared.envelope, 'queued');
+    const taken = await this.#intake.take(prepared);
+    if (!prepared.repeatable || taken === 'kept') return answer(prepared, prepared.envelope, 'queued', taken);
     // Two callers may have come with one key: whoever was first is the answer to both.
-    const stored = (await this.#known(prepared)) ?? prepared.envelope;
-    return answer(prepared, stored, stored.requestedAt === prepared.envelope.requestedAt ? 'queued' : 'duplicate');
+    const stored = (await this.#known(prepared))?.envelope ?? prepared.envelope;
+    const first = stored.requestedAt === prepared.envelope.requestedAt;
+    return answer(prepared, stored, first ? 'queued' : 'duplicate', taken);
   }
 
   /** Enqueue gathered requests again that are open for longer than `olderThanMs`: their wake-up may have been lost. */
@@ -139,33 +138,32 @@ export class Producer {
       const requestedAt = request.requestedAt.getTime();
       const { tenant, payload, bodyHash } = request;
       const envelope: Envelope = { tenant, payload, requestedAt, timeoutMs, ...(bodyHash && { bodyHash }) };
-      await this.#add({ id: request.id, definition, envelope, attempts, priority, repeatable: false });
+      await this.#intake.take({ id: request.id, definition, envelope, attempts, priority, repeatable: false });
     }
     return overdue.length;
   }
 
-  async #add({ id, definition, envelope, attempts, priority }: PreparedJob): Promise<void> {
-    // BullMQ counts a delay from the job's timestamp.
-    const delay = envelope.runAt === undefined ? 0 : Math.max(0, envelope.runAt - envelope.requestedAt);
-    await this.#breaker.run(() =>
-      this.#queues.get(definition.queue).add(definition.name, envelope, {
-        jobId: id,
-        attempts,
-        timestamp: envelope.requestedAt,
-        backoff: { type: 'custom' },
-        ...(delay > 0 && { delay }),
-        ...(priority > 0 && { priority }),
-      }),
+  /** What stands under this id already, when it is a repeat. Throws `idempotency-key-reused`. */
+  async #known(prepared: PreparedJob): Promise<{ envelope: Envelope; taken: Taken } | undefined> {
+    const { id, definition, envelope, repeatable } = prepared;
+    if (!repeatable) return undefined;
+    const job = await unlessUnable(() =>
+      this.#breaker.run(() =>
+        this.#queues
+          .get(definition.queue)
+          .getJob(id)
+          .then((found) => found ?? NO_JOB),
+      ),
     );
+    const stands = job === undefined || job === NO_JOB ? await this.#kept(envelope.tenant, id) : job.data;
+    if (stands === undefined) return undefined;
+    refuseOtherBody(id, envelope.bodyHash, stands.bodyHash);
+    return { envelope: stands, taken: job === undefined || job === NO_JOB ? 'kept' : 'handed' };
   }
 
-  /** The envelope that stands under this id already, when it is a repeat. Throws `idempotency-key-reused`. */
-  async #known({ id, definition, envelope, repeatable }: PreparedJob): Promise<Envelope | undefined> {
-    if (!repeatable) return undefined;
-    const job = await this.#breaker.run(() => this.#queues.get(definition.queue).getJob(id));
-    if (job === undefined) return undefined;
-    refuseOtherBody(id, envelope.bodyHash, job.data.bodyHash);
-    return job.data;
+  async #kept(tenant: string, id: string): Promise<Envelope | undefined> {
+    const entry = await this.#intake.kept(tenant, id);
+    return entry === undefined ? undefined : envelopeSchema.parse(JSON.parse(entry.data));
   }
 }
 
@@ -175,12 +173,15 @@ function refuseOtherBody(id: string, given: string | undefined, stands: string |
   throw new AppError('idempotency-key-reused', `The key was used for job ${id} with another request.`);
 }
 
-/** What `work` gives, or undefined while Redis is away. */
-async function unlessAway<T>(work: () => Promise<T>): Promise<T | undefined> {
+/** Refusals of a store or of the journal that do not say that anything is wrong with the request. */
+const UNABLE: ReadonlySet<string> = new Set(['store-unavailable', 'journal-full', 'journal-unwritable']);
+
+/** What `work` gives, or undefined while Redis is away or the journal takes nothing. */
+async function unlessUnable<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
-    if (isAppError(error, 'store-unavailable')) return undefined;
+    if (isAppError(error) && UNABLE.has(error.code)) return undefined;
     throw error;
   }
 }
@@ -197,14 +198,19 @@ function bodyHashOf({ job, payload, attempts, priority, timeoutMs, tags }: Enque
   return hashOf({ job, payload, attempts, priority, timeoutMs, tags });
 }
 
-function answer({ id, definition }: PreparedJob, envelope: Envelope, status: Enqueued['status']): Enqueued {
+function answer(
+  { id, definition }: PreparedJob,
+  envelope: Envelope,
+  status: Enqueued['status'],
+  taken: Taken,
+): Enqueued {
   const later = envelope.runAt !== undefined && envelope.runAt > envelope.requestedAt;
   return {
     status,
     id,
     job: definition.name,
     queue: definition.queue,
-    state: later ? 'delayed' : 'waiting',
+    state: taken === 'kept' ? 'accepted' : later ? 'delayed' : 'waiting',
     requestedAt: new Date(envelope.requestedAt).toISOString(),
     ...(later && envelope.runAt !== undefined && { runAt: new Date(envelope.runAt).toISOString() }),
   };

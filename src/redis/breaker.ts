@@ -26,8 +26,17 @@ const RETRY_AFTER_SECONDS = 2;
 const TIMED_OUT = 'Command timed out';
 /** What ioredis says about a connection that is not there; it has no codes for these. */
 const NOT_CONNECTED = ["Stream isn't writeable", 'Connection is closed', 'Command aborted due to connection close'];
-/** Replies of a server that is there but cannot serve: starting, demoted, cut off, or busy in a script. */
-const NOT_SERVING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|BUSY) /;
+/** What its clients of Sentinels and of a Cluster say when no server can be found. */
+const NOT_FOUND = [
+  'All sentinels are unreachable',
+  'None of startup nodes is available',
+  'Failed to refresh slots cache',
+  'Too many Cluster redirections',
+  // …n't ready, … ended, … disconnected.
+  'Cluster is',
+];
+/** Replies of a server that is there but cannot serve: starting, demoted, cut off, busy in a script, or handing over a slot. */
+const NOT_SERVING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|BUSY|UNBLOCKED|TRYAGAIN|MOVED|ASK) /;
 
 /** Replies of a server that answers but takes no writes: full memory, full disk, too few replicas. */
 const TAKES_NO_WRITES = /^(OOM|MISCONF|NOREPLICAS) /;
@@ -42,7 +51,8 @@ export function isRedisAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ('syscall' in error || error.name === 'MaxRetriesPerRequestError') return true;
   const { message } = error;
-  return isTimeout(error) || NOT_CONNECTED.some((start) => message.startsWith(start)) || NOT_SERVING.test(message);
+  const isLost = [...NOT_CONNECTED, ...NOT_FOUND].some((start) => message.startsWith(start));
+  return isLost || isTimeout(error) || NOT_SERVING.test(message);
 }
 
 function isTimeout(error: Error): boolean {

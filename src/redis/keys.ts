@@ -34,6 +34,12 @@ export const queueKeys = {
   checkHash: () => 'health:check:hash',
   /** Channel. What `millrace health` publishes to. */
   checkChannel: () => 'health:check:channel',
+  /** Hash, TTL 1 h. Jobs that wait in a journal after an outage, until they are in their queues. */
+  acceptedJobs: () => 'journal:accepted',
+  /** Hash, after `QUEUE_PREFIX` and a colon. How far each journal's jobs have come, as Redis should remember it. */
+  journalMarks: () => 'millrace:journal-marks',
+  /** String, TTL 10 s. Stands while a journal may hold jobs that are not listed. */
+  journalBehind: () => 'journal:behind',
   /** Stream, at most 10,000 entries. The events of one tenant, oldest first. */
   events: (tenant: string) => tenantKey(tenant, 'events'),
   /** Channel. The same events, for whoever listens now. */

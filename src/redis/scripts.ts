@@ -3,7 +3,7 @@
  * script spells a key of its own. ioredis sends EVALSHA and falls back to EVAL by itself.
  */
 
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 
 /** KEYS: value, hits, misses. Returns the value or false, and counts which it was. */
 const READ_COUNTED = `
@@ -50,6 +50,16 @@ redis.call('PUBLISH', ARGV[1], ARGV[3])
 return id
 `;
 
+/**
+ * KEYS: hash of marks. ARGV: field, the mark that should stand there, the new one. Puts the new one only over that.
+ * Returns {what stood there or false, INFO of the server that owns the key}.
+ */
+const REPLACE_MARK = `
+local found = redis.call('HGET', KEYS[1], ARGV[1])
+if found == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+return {found, redis.call('INFO', 'server') .. redis.call('INFO', 'replication')}
+`;
+
 interface Scripts {
   readCounted(value: string, hits: string, misses: string): Promise<string | null>;
   readWithGeneration(
@@ -63,17 +73,19 @@ interface Scripts {
   fillIfUnchanged(value: string, generation: string, json: string, ttl: number, loadedUnder: string): Promise<number>;
   /** `count` is the number of keys that follow: one generation and its values. */
   invalidate(count: number, ...keysThenTokenAndTtl: (string | number)[]): Promise<number>;
+  replaceMark(marks: string, field: string, expected: string, mark: string): Promise<[string | null, string]>;
   publishEvent(stream: string, channel: string, most: number, event: string): Promise<string>;
 }
 
-export type ScriptedRedis = Redis & Scripts;
+export type ScriptedRedis = (Redis | Cluster) & Scripts;
 
 /** Give a client our scripts. */
-export function defineScripts(client: Redis): ScriptedRedis {
+export function defineScripts(client: Redis | Cluster): ScriptedRedis {
   client.defineCommand('readCounted', { numberOfKeys: 3, lua: READ_COUNTED });
   client.defineCommand('readWithGeneration', { numberOfKeys: 4, lua: READ_WITH_GENERATION });
   client.defineCommand('fillIfUnchanged', { numberOfKeys: 2, lua: FILL_IF_UNCHANGED });
   client.defineCommand('invalidate', { lua: INVALIDATE });
+  client.defineCommand('replaceMark', { numberOfKeys: 1, lua: REPLACE_MARK });
   client.defineCommand('publishEvent', { numberOfKeys: 1, lua: PUBLISH_EVENT });
   return client as ScriptedRedis;
 }

@@ -13,6 +13,8 @@ import { createWorld, type World } from '../support/world.ts';
 const logger = createLogger({ level: 'silent', role: 'test' });
 const IDLE: QueueLook = { name: 'learning', counts: { waiting: 0, prioritized: 0 }, workers: 1, paused: false };
 
+const FINE = { pending: 0, behindMs: 0, setAside: 0, trouble: undefined };
+
 let redis: PrivateStore;
 let cache: PrivateStore;
 let postgres: PrivateStore;
@@ -32,7 +34,10 @@ afterAll(async () => {
 });
 
 /** A web process's health, over the stores of this file. */
-async function startHealth(queues: () => Promise<readonly QueueLook[]> = async () => [IDLE]) {
+async function startHealth(
+  queues: () => Promise<readonly QueueLook[]> = async () => [IDLE],
+  figures: { pending: number; behindMs: number; setAside: number; trouble: string | undefined } = FINE,
+) {
   const { config } = world;
   const open = async (url: string, role: RedisRole) => {
     const client = connectRedis({ url, role, name: 'health', logger });
@@ -49,6 +54,7 @@ async function startHealth(queues: () => Promise<readonly QueueLook[]> = async (
     cacheRedis,
     queues: { queues },
     storeCheck,
+    acceptance: { figures },
     keyPrefix: config.KEY_PREFIX,
     processId: 'test',
     version: '0.1.0',
@@ -69,8 +75,9 @@ async function startHealth(queues: () => Promise<readonly QueueLook[]> = async (
 async function withHealth(
   work: (started: Awaited<ReturnType<typeof startHealth>>) => Promise<void>,
   queues?: () => Promise<readonly QueueLook[]>,
+  figures?: typeof FINE | { pending: number; behindMs: number; setAside: number; trouble: string },
 ) {
-  const started = await startHealth(queues);
+  const started = await startHealth(queues, figures);
   try {
     await work(started);
   } finally {
@@ -90,7 +97,13 @@ describe('/health', () => {
     withHealth(async ({ health }) => {
       expect(await health.report()).toEqual({
         status: 'ok',
-        services: { database: 'connected', redis: 'connected', cache: 'connected', queue: 'healthy' },
+        services: {
+          database: 'connected',
+          redis: 'connected',
+          cache: 'connected',
+          queue: 'healthy',
+          journal: 'accepting',
+        },
         reasons: {},
         version: '0.1.0',
         uptime: expect.any(Number),
@@ -114,7 +127,7 @@ describe('/health', () => {
       await cache.restart();
       await redis.kill();
       const report = await timed(health.report());
-      expect(report).toMatchObject({ status: 'error', services: { redis: 'disconnected' } });
+      expect(report).toMatchObject({ status: 'degraded', services: { redis: 'disconnected' } });
       expect(report.reasons.redis).toMatch(/queue Redis/);
       expect(JSON.stringify(report)).not.toMatch(/127\.0\.0\.1|ECONN/);
       await redis.restart();
@@ -188,14 +201,30 @@ describe('/readyz', () => {
       expect(during).toEqual({ ready: true, reasons: ['PostgreSQL cannot be reached.'] });
     }));
 
-  it('is false while the queue Redis refuses writes', () =>
+  it('stays true while the queue Redis refuses writes, for the journal accepts, and says so', () =>
     withHealth(async ({ health, queueRedis }) => {
+      expect(await health.ready()).toMatchObject({ ready: true });
       await queueRedis.config('SET', 'min-replicas-to-write', '1');
       const ready = await health.ready();
       await queueRedis.config('SET', 'min-replicas-to-write', '0');
-      expect(ready.ready).toBe(false);
+      expect(ready.ready).toBe(true);
       expect(ready.reasons[0]).toMatch(/queue Redis/);
     }));
+
+  it('is false while the journal refuses, and so is the health', () =>
+    withHealth(
+      async ({ health }) => {
+        expect(await health.ready()).toEqual({ ready: false, reasons: ['ENOSPC'] });
+        const report = await health.report();
+        expect(report).toMatchObject({ status: 'error', services: { journal: 'refusing' } });
+        expect(report.reasons.journal).toBe(
+          'Nothing can be accepted: ENOSPC 12 jobs wait for Redis since 3 s. ' +
+            '1 jobs are set aside: see the files in JOURNAL_DIR/set-aside.',
+        );
+      },
+      undefined,
+      { pending: 12, behindMs: 2500, setAside: 1, trouble: 'ENOSPC' },
+    ));
 });
 
 describe('the store check', () => {

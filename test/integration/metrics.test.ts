@@ -50,6 +50,8 @@ function newPrefix(): string {
   return `${world.config.KEY_PREFIX}${prefixes}:`;
 }
 
+const JOURNAL = { pending: 3, open: 2, setAside: 1, bytes: 4096, behindMs: 1500, trouble: undefined };
+
 const opened: Metrics[] = [];
 afterEach(() => {
   for (const metrics of opened.splice(0)) metrics.stop();
@@ -71,6 +73,7 @@ function startProcess(
     queues: { queues: async () => queues },
     redis: client,
     cacheRedis,
+    acceptance: { figures: JOURNAL },
     version: '0.1.0',
     logger,
   });
@@ -85,6 +88,12 @@ function valueIn(families: Map<string, Family>, sample: string, labels: Record<s
 }
 
 describe('the metrics page', () => {
+  it('tells what is in the journal', async () => {
+    const families = await startProcess(newPrefix(), 'web').read();
+    const names = ['pending_jobs', 'open_jobs', 'set_aside_jobs', 'bytes', 'behind_seconds'];
+    expect(names.map((name) => valueIn(families, `millrace_journal_${name}`, {}))).toEqual([3, 2, 1, 4096, 1.5]);
+  });
+
   it('is accepted by a strict parser, with labels that need escaping', async () => {
     const web = startProcess(newPrefix(), 'web');
     web.metrics.attempt({ ...ATTEMPT, job: 'learning."quoted"\\back\nline' });

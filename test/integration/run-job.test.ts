@@ -47,6 +47,14 @@ async function start(...definitions: JobDefinition[]): Promise<Probe> {
 const enqueue = (to: Probe, definition: JobDefinition, more: object = {}) =>
   to.services.producer.enqueue({ tenant: 'default', job: definition.name, payload: { n: 1 }, ...more });
 
+/** Hand a job over again, as is done when Redis has lost it. */
+async function replay({ services }: Probe, definition: JobDefinition, id: string, more: object = {}): Promise<void> {
+  const queue = services.queues.get('probe');
+  await (await queue.getJob(id))?.remove();
+  const data = { tenant: 'default', payload: { n: 1 }, requestedAt: 1, timeoutMs: 1000, recheck: true, ...more };
+  await queue.add(definition.name, data, { jobId: id, attempts: 3 });
+}
+
 describe('an attempt', () => {
   test('runs the handler and completes with its result', async () => {
     const definition = job(async ({ n }) => ({ doubled: n * 2 }));
@@ -236,6 +244,80 @@ describe('apply', () => {
   });
 });
 
+describe('a job that is handed over again', () => {
+  /** Counts its runs, and applies the number of the run as its effect. */
+  function counting(more: object = {}, result: (applied: number) => unknown = (applied) => applied) {
+    const runs: number[] = [];
+    const definition = job(async (_payload, { apply }) => {
+      const applied = await apply(async () => runs.push(runs.length + 1));
+      return result(applied);
+    }, more);
+    return { definition, runs };
+  }
+
+  test('after it was finished does not run, and completes with its first result', async () => {
+    const { definition, runs } = counting();
+    const service = await start(definition);
+    const { id } = await enqueue(service, definition);
+    await service.until(id);
+    await replay(service, definition, id);
+    expect(await service.until(id)).toMatchObject({ state: 'completed', result: 1 });
+    expect(runs).toEqual([1]);
+  });
+
+  test('after it was finished makes every process forget, and tells, once more', async () => {
+    const writer = profile('default', 'replayed');
+    const { definition } = counting({
+      exclusive: () => writer,
+      invalidates: () => [writer],
+      announces: () => [{ type: 'profile.updated', data: { userId: 'replayed', profileVersion: 1 } }],
+    });
+    const service = await start(definition);
+    const { cache, redis } = service.services;
+    const { id } = await enqueue(service, definition);
+    await service.until(id);
+    const remember = () => cache.remember('profile', writer, async () => 'loaded');
+    await remember();
+    expect((await remember()).outcome).toBe('hit');
+    await replay(service, definition, id);
+    await service.until(id);
+    expect((await remember()).outcome).toBe('miss');
+    const stream = await redis.xrange(`${world.config.KEY_PREFIX}events`, '-', '+');
+    const told = stream.map(([, [, event]]) => JSON.parse(event ?? '').id).filter((each) => each === `${id}.0`);
+    expect(told).toHaveLength(2);
+  });
+
+  test('after it was finished and past its expiry is completed, not expired', async () => {
+    const { definition, runs } = counting();
+    const service = await start(definition);
+    const { id } = await enqueue(service, definition);
+    await service.until(id);
+    await replay(service, definition, id, { expiresAt: 2 });
+    expect(await service.until(id)).toMatchObject({ state: 'completed', result: 1 });
+    expect(runs).toEqual([1]);
+  });
+
+  test('before it was ever run is run, or expires, like any other', async () => {
+    const { definition, runs } = counting();
+    const service = await start(definition);
+    await replay(service, definition, `probe_${'a'.repeat(32)}`);
+    await replay(service, definition, `probe_${'b'.repeat(32)}`, { expiresAt: 2 });
+    expect(await service.until(`probe_${'a'.repeat(32)}`)).toMatchObject({ state: 'completed', result: 1 });
+    expect(await service.until(`probe_${'b'.repeat(32)}`)).toMatchObject({ error: { code: 'job-expired' } });
+    expect(runs).toEqual([1]);
+  });
+
+  test('whose effect gave something else than its handler runs again, and its effect does not', async () => {
+    const { definition, runs } = counting({ result: z.object({ applied: z.int() }) }, (applied) => ({ applied }));
+    const service = await start(definition);
+    const { id } = await enqueue(service, definition);
+    await service.until(id);
+    await replay(service, definition, id);
+    expect(await service.until(id)).toMatchObject({ state: 'completed', result: { applied: 1 } });
+    expect(runs).toEqual([1]);
+  });
+});
+
 describe('PostgreSQL', () => {
   test('cutting a connection in use ends neither the process nor the job: it runs again and is applied once', async () => {
     let runs = 0;
@@ -329,10 +411,25 @@ describe('cancel', () => {
     const { id } = await enqueue(service, definition, { runAt: new Date(Date.now() + 60_000) });
     expect(await service.services.inspector.cancel('default', id)).toMatchObject({ state: 'cancelled' });
     expect(await service.services.inspector.job('default', id)).toMatchObject({ state: 'cancelled' });
-    const replayed = { tenant: 'default', payload: { n: 1 }, requestedAt: 1, timeoutMs: 1000 };
-    await service.services.queues.get('probe').add(definition.name, replayed, { jobId: id, attempts: 3 });
+    await replay(service, definition, id);
     expect(await service.until(id)).toMatchObject({ state: 'cancelled', error: { code: 'job-cancelled' } });
     expect(runs).toBe(0);
+  });
+
+  test('a tombstone that comes while a job waits for its next attempt ends it, though it declares nothing', async () => {
+    const failed = latch();
+    let runs = 0;
+    const definition = job(async () => {
+      runs += 1;
+      failed.open();
+      throw new Error('once');
+    });
+    const service = await start({ ...definition, backoff: { delayMs: 600, capMs: 600 } });
+    const { id } = await enqueue(service, definition);
+    await failed.opened;
+    await service.services.ledger.cancel({ jobId: id, tenant: 'default', job: definition.name });
+    expect(await service.until(id)).toMatchObject({ state: 'cancelled' });
+    expect(runs).toBe(1);
   });
 
   test('an active job is 409, a finished one too, another tenant’s does not exist', async () => {
@@ -429,7 +526,7 @@ describe('events', () => {
     await seen.opened;
     const { services } = service;
     const stream = await services.redis.xrange(`${world.config.KEY_PREFIX}events`, '-', '+');
-    expect(stream).toHaveLength(1);
-    expect(JSON.parse(stream[0]?.[1][1] ?? '')).toMatchObject({ id: `${id}.0`, type: 'profile.updated', version: 1 });
+    const told = stream.map(([, [, event]]) => JSON.parse(event ?? '')).filter((event) => event.id === `${id}.0`);
+    expect(told).toMatchObject([{ type: 'profile.updated', version: 1 }]);
   });
 });

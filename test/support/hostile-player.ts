@@ -9,7 +9,10 @@
 import type { ErrorCode } from '../../src/errors.ts';
 import { type Bytes, type RawAnswer, speak } from './raw-http.ts';
 
-/** Where the table is aimed: three paths of a service, and the headers that let a request in. */
+/**
+ * Where the table is aimed: three paths of a service, and the headers that let a request in. Besides these the service
+ * takes many jobs at `/v1/jobs/bulk` and `/v1/jobs/stream`, none of which may have a field `k`, `a` or `]`.
+ */
 export interface HostileTarget {
   readonly port: number;
   /** Takes POST with a JSON object that has neither a field `k` nor `a`, nor a missing body: `/v1/jobs`. */

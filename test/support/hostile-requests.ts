@@ -5,6 +5,7 @@
  * `playHostile` and `HostileTarget` in `hostile-player.ts`.
  */
 
+import { HOSTILE_BATCHES } from './hostile-batches.ts';
 import { HOSTILE_BODIES } from './hostile-bodies.ts';
 import { HOSTILE_FRAMING } from './hostile-framing.ts';
 import { HOSTILE_JSON } from './hostile-json.ts';
@@ -16,4 +17,5 @@ export const HOSTILE_REQUESTS: readonly HostileRequest[] = [
   ...HOSTILE_TARGETS,
   ...HOSTILE_BODIES,
   ...HOSTILE_JSON,
+  ...HOSTILE_BATCHES,
 ];

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { Deadline } from '../../src/lifecycle.ts';
+import { identify } from '../../src/local/processes.ts';
 import { createLogger } from '../../src/logger.ts';
 import { loadCatalog } from '../../src/queue/catalog.ts';
 import { Services } from '../../src/services.ts';
@@ -10,10 +11,21 @@ import type { World } from './world.ts';
 export const FIXTURE_JOBS = join(import.meta.dirname, '..', 'fixtures', 'jobs');
 export const REAL_JOBS = join(import.meta.dirname, '..', '..', 'jobs');
 
-/** Services over the definitions of a folder. Stop them with `stopProducerSide`. */
-export async function startProducerSide({ config }: World, jobsDir: string): Promise<Services> {
+/** Services over the definitions of a folder; with `journal`, they accept as a web process does. Stop them with `stopProducerSide`. */
+export async function startProducerSide(
+  { config }: World,
+  jobsDir: string,
+  { journal = false }: { journal?: boolean } = {},
+): Promise<Services> {
   const logger = createLogger({ level: config.LOG_LEVEL, role: 'test' });
-  const services = new Services({ config, catalog: await loadCatalog(jobsDir), logger, role: 'test' });
+  const catalog = await loadCatalog(jobsDir);
+  const services = new Services({
+    config,
+    catalog,
+    logger,
+    role: 'test',
+    ...(journal && { identities: { identify } }),
+  });
   await services.start();
   return services;
 }

@@ -78,7 +78,7 @@ export function speak({ port, parts, expected, hangUp, patienceMs = 10_000 }: Sp
   });
 }
 
-/** Every complete answer in `bytes`; interim ones (1xx) are only counted. Only answers with Content-Length are known. */
+/** Every complete answer in `bytes`; interim ones (1xx) are only counted. */
 export function parseAnswers(bytes: Buffer): { answers: RawAnswer[]; interim: number; rest: string } {
   const answers: RawAnswer[] = [];
   let interim = 0;
@@ -90,14 +90,31 @@ export function parseAnswers(bytes: Buffer): { answers: RawAnswer[]; interim: nu
     const headers = headersOf(lines);
     const status = Number(statusLine.split(' ')[1]);
     const bodyStart = headEnd + 4;
-    const end = bodyStart + Number(headers['content-length'] ?? 0);
+    const chunked = headers['transfer-encoding'] === 'chunked' ? joinChunks(bytes, bodyStart) : undefined;
+    if (chunked === undefined && headers['transfer-encoding'] !== undefined) break;
+    const end = chunked?.end ?? bodyStart + Number(headers['content-length'] ?? 0);
     if (end > bytes.length) break;
-    const body = bytes.subarray(bodyStart, end).toString('utf8');
+    const body = (chunked?.body ?? bytes.subarray(bodyStart, end)).toString('utf8');
     if (status < 200) interim++;
     else answers.push({ status, headers, body, size: end - at });
     at = end;
   }
   return { answers, interim, rest: bytes.subarray(at).toString('latin1') };
+}
+
+/** The body whose chunks start at `start`, and where it ends; undefined when it is not complete. */
+function joinChunks(bytes: Buffer, start: number): { body: Buffer; end: number } | undefined {
+  const pieces: Buffer[] = [];
+  for (let at = start; ; ) {
+    const lineEnd = bytes.indexOf('\r\n', at);
+    if (lineEnd === -1) return undefined;
+    const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16);
+    const next = lineEnd + 2 + size + 2;
+    if (!(next <= bytes.length)) return undefined;
+    if (size === 0) return { body: Buffer.concat(pieces), end: next };
+    pieces.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
+    at = next;
+  }
 }
 
 function headersOf(lines: readonly string[]): Record<string, string> {

@@ -5,6 +5,9 @@
  * world's prefixes.
  */
 
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { inject } from 'vitest';
@@ -53,6 +56,7 @@ export async function createWorld({
     QUEUE_PREFIX: `${name}-bull`,
     KEY_PREFIX: `${name}:`,
     CACHE_KEY_PREFIX: `${name}-cache:`,
+    JOURNAL_DIR: join(tmpdir(), `millrace-journal-${process.pid}-${name}`),
     AUTH: 'off',
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'silent',
     ...environment,
@@ -78,6 +82,7 @@ function withDatabase(url: string, number: number): string {
 }
 
 async function close(config: Config, name: string): Promise<void> {
+  await rm(config.JOURNAL_DIR ?? '', { recursive: true, force: true });
   const problems = [
     ...(await closeRedis(config.REDIS_URL, [`${config.QUEUE_PREFIX}:`, config.KEY_PREFIX])),
     ...(await closeRedis(config.REDIS_CACHE_URL, [config.CACHE_KEY_PREFIX])),

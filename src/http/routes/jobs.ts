@@ -9,27 +9,10 @@ import type { Inspector } from '../../queue/inspector.ts';
 import { FINISHED } from '../../queue/job-view.ts';
 import type { Producer } from '../../queue/producer.ts';
 import { defineRoute, type Route, type RouteAnswer, type RouteRequest } from '../route.ts';
+import { enqueueRequest, jobBody, KEY, WRONG_KEY } from './job-body.ts';
 
-/** A year: the farthest that a job can be put off. */
-const FARTHEST_MS = 31_536_000_000;
 /** Seconds that a caller may wait for a job. */
 const LONGEST_WAIT_S = 60;
-
-const enqueueBody = z
-  .strictObject({
-    job: z.string().min(1).max(128),
-    payload: z.record(z.string(), z.unknown()),
-    delayMs: z.int().min(0).max(FARTHEST_MS).optional(),
-    runAt: z.iso.datetime({ offset: true }).optional(),
-    attempts: z.int().min(1).max(25).optional(),
-    priority: z.int().min(0).max(100).optional(),
-    timeoutMs: z.int().min(100).max(86_400_000).optional(),
-    tags: z.array(z.string().min(1).max(64)).max(10).optional(),
-  })
-  .refine((body) => body.delayMs === undefined || body.runAt === undefined, {
-    path: ['runAt'],
-    message: 'Give delayMs or runAt, not both.',
-  });
 
 const waitQuery = z.strictObject({ wait: z.coerce.number().min(0).max(LONGEST_WAIT_S).optional() });
 
@@ -41,19 +24,9 @@ export function accepted({ status: _status, ...job }: Enqueued): RouteAnswer {
 /** The caller's Idempotency-Key. Throws `invalid-input` when it is not 1–255 printable ASCII characters. */
 export function idempotencyKeyOf(request: Pick<RouteRequest, 'header'>): string | undefined {
   const key = request.header('idempotency-key');
-  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  if (key === undefined || KEY.test(key)) return key;
   throw new AppError('invalid-input', 'The Idempotency-Key is not usable.', {
-    problems: [{ pointer: 'header:Idempotency-Key', message: 'must be 1–255 printable ASCII characters' }],
-  });
-}
-
-function runAtOf({ delayMs, runAt }: z.output<typeof enqueueBody>): Date | undefined {
-  if (delayMs !== undefined) return delayMs === 0 ? undefined : new Date(Date.now() + delayMs);
-  if (runAt === undefined) return undefined;
-  const date = new Date(runAt);
-  if (date.getTime() <= Date.now() + FARTHEST_MS) return date;
-  throw new AppError('invalid-input', 'The job is put off too far.', {
-    problems: [{ pointer: '/runAt', message: 'must be within a year from now' }],
+    problems: [{ pointer: 'header:Idempotency-Key', message: WRONG_KEY }],
   });
 }
 
@@ -70,21 +43,10 @@ export function jobRoutes({ producer, inspector, completions }: JobRoutesOptions
       path: '/v1/jobs',
       access: 'caller',
       about: 'Enqueue a job.',
-      body: enqueueBody,
+      busy: true,
+      body: jobBody,
       handle: async (request) => {
-        const { job, payload, attempts, priority, timeoutMs, tags } = request.body;
-        const enqueued = await producer.enqueue({
-          tenant: request.tenant,
-          job,
-          payload,
-          runAt: runAtOf(request.body),
-          attempts,
-          priority,
-          timeoutMs,
-          tags,
-          idempotencyKey: idempotencyKeyOf(request),
-          requestId: request.requestId,
-        });
+        const enqueued = await producer.enqueue(enqueueRequest(request.body, request, idempotencyKeyOf(request)));
         return accepted(enqueued);
       },
     }),

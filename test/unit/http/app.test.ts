@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { AppError } from '../../../src/errors.ts';
 import { createApp } from '../../../src/http/app.ts';
-import { defineRoute, type Route, type RouteAnswer } from '../../../src/http/route.ts';
+import { defineRoute, type Route, type RouteAnswer, type Row } from '../../../src/http/route.ts';
 import { createLogger } from '../../../src/logger.ts';
 import { requestBytes } from '../../support/hostile-player.ts';
 import { latch } from '../../support/latch.ts';
@@ -18,7 +18,7 @@ function get(path: string, handle: Route['handle'], access: Route['access'] = 'o
   return defineRoute({ method: 'GET', path, access, about: 'A test.', handle });
 }
 
-const routes: readonly Route[] = [
+const routes: readonly Row[] = [
   ...itemRoutes,
   get('/v1/items/special', async () => ({ text: 'special' })),
   get('/whoami', async ({ tenant, operator }) => ({ body: { tenant, operator } })),

@@ -3,19 +3,37 @@
 import { z } from 'zod';
 import { createApp, type Mount } from '../../../src/http/app.ts';
 import type { Authenticate } from '../../../src/http/middleware/authentication.ts';
-import { defineRoute, type Route } from '../../../src/http/route.ts';
+import { defineBatchRoute, defineRoute, type ItemSource, type Row } from '../../../src/http/route.ts';
 import { HttpServer, type HttpServerOptions } from '../../../src/http/server.ts';
 import { Deadline } from '../../../src/lifecycle.ts';
 import { createLogger } from '../../../src/logger.ts';
 import type { HostileTarget } from '../../support/hostile-player.ts';
 
-export const itemRoutes: readonly Route[] = [
+const item = z.strictObject({ name: z.string().optional(), any: z.unknown().optional() });
+
+/** Items that come many at a time, where the service takes jobs in such a way. */
+function itemsAt(path: string, source: ItemSource) {
+  return defineBatchRoute({
+    method: 'POST',
+    path,
+    access: 'caller',
+    about: 'Say what came.',
+    source,
+    noun: 'job',
+    item,
+    handleItem: async ({ name }, { tenant }) => ({ name: name ?? null, tenant }),
+  });
+}
+
+export const itemRoutes: readonly Row[] = [
+  itemsAt('/v1/jobs/bulk', { kind: 'list', member: 'jobs', most: 1000, maxBodyBytes: 4 * 1024 * 1024 }),
+  itemsAt('/v1/jobs/stream', { kind: 'lines' }),
   defineRoute({
     method: 'POST',
     path: '/v1/items',
     access: 'caller',
     about: 'Say what came.',
-    body: z.strictObject({ name: z.string().optional(), any: z.unknown().optional() }),
+    body: item,
     handle: async ({ body, tenant, bodyText }) => ({
       status: 202,
       body: { ...body, tenant, bytes: Buffer.byteLength(bodyText) },
@@ -46,7 +64,7 @@ export const itemRoutes: readonly Route[] = [
 ];
 
 export interface SmallAppOptions extends Partial<HttpServerOptions> {
-  readonly routes?: readonly Route[];
+  readonly routes?: readonly Row[];
   readonly mounts?: readonly Mount[];
   readonly authenticate?: Authenticate;
 }

@@ -4,7 +4,9 @@
  */
 declare module 'redlock' {
   import type { EventEmitter } from 'node:events';
-  import type { Redis } from 'ioredis';
+  import type { Cluster, Redis as Server } from 'ioredis';
+
+  type Redis = Server | Cluster;
 
   export interface Settings {
     /** Share of the TTL that is subtracted for clock drift. */

@@ -1,0 +1,69 @@
+/**
+ * Keeping a journal's folder in order: shows that its process lives, writes its notes, drops finished files, and takes
+ * in what processes that have ended have left.
+ *
+ * Promises: what an orphan holds is on disk here before the orphan is removed; a job that both hold is one job.
+ */
+
+import { rm } from 'node:fs/promises';
+import type { Logger } from '../logger.ts';
+import type { Claim } from './claim.ts';
+import { Journal } from './journal.ts';
+import type { Seal } from './seal.ts';
+import type { NumberedEntry } from './segment.ts';
+
+export interface CareOptions {
+  readonly claim: Claim;
+  readonly journal: Journal;
+  readonly seal: Seal | undefined;
+  /** Told of every entry that is taken in. */
+  readonly adopted: (entry: NumberedEntry) => void;
+  readonly logger: Logger;
+}
+
+/** Milliseconds between two signs of life. */
+const SHOW_MS = 5000;
+
+export class Care {
+  readonly #options: CareOptions;
+  #shownMs = 0;
+
+  constructor(options: CareOptions) {
+    this.#options = options;
+  }
+
+  /** What has to be done now and then. Rejects when the disk refuses; doing it again is harmless. */
+  async tend(): Promise<void> {
+    const { claim, journal } = this.#options;
+    await journal.dropFinished();
+    if (Date.now() - this.#shownMs < SHOW_MS) return;
+    await claim.show();
+    this.#shownMs = Date.now();
+    await this.adopt();
+  }
+
+  /** Take in every orphan. */
+  async adopt(): Promise<void> {
+    const { claim } = this.#options;
+    for (let orphan = await claim.takeOrphan(); orphan !== undefined; orphan = await claim.takeOrphan()) {
+      await this.#takeIn(orphan);
+    }
+  }
+
+  async #takeIn(folder: string): Promise<void> {
+    const { journal, seal, adopted, logger } = this.#options;
+    const stillOurs = async () => {};
+    const left = await Journal.open({ folder, seal, mostBytes: 0, stillOurs, logger });
+    let jobs = 0;
+    for (let from = 0; from < left.end; ) {
+      const { entries, next } = await left.read(from);
+      const handedEnd = left.handedEnd;
+      const taken = entries.map((each) => ({ ...each, handed: each.handed || each.number < handedEnd }));
+      await journal.adopt(taken, adopted);
+      jobs += entries.length;
+      from = next;
+    }
+    await rm(folder, { recursive: true, force: true });
+    if (jobs > 0) logger.warn({ jobs }, 'took in the journal of a process that has ended');
+  }
+}

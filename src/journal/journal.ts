@@ -1,0 +1,270 @@
+/**
+ * The journal: every accepted job on this process's own disk, from before its 202 until its final outcome was seen.
+ *
+ * Promises: `add` gives an entry its number, and its group resolves once it is on disk; groups of one turn of the event
+ * loop share one write and one `fdatasync`. What was written is read back in order. An entry goes only when it is
+ * settled; files go when all of theirs are. A torn end is cut at the next opening, damage in the middle is copied aside
+ * and passed over. A journal that cannot be written refuses for a second and then tries a new file; it never answers for
+ * what is not on disk. One process owns the folder (`claim.ts`).
+ */
+
+import { AppError, messageOf } from '../errors.ts';
+import type { Deadline, Lifecycle } from '../lifecycle.ts';
+import { within } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import type { JournalEntry } from './entry.ts';
+import { Group } from './group.ts';
+import { recover, removeSegment, writeNotes } from './recovery.ts';
+import type { Seal } from './seal.ts';
+import type { NumberedEntry, Segment } from './segment.ts';
+import { SegmentWriter } from './segment-writer.ts';
+
+export interface JournalOptions {
+  /** Its own; exists already. */
+  readonly folder: string;
+  /** Encrypts what is written; plain unless given. */
+  readonly seal?: Seal | undefined;
+  /** Bytes on disk above which nothing is accepted. */
+  readonly mostBytes: number;
+  /** Throws when the folder has stopped being ours; asked before each answer that a write stands for. */
+  readonly stillOurs: () => Promise<void>;
+  readonly logger: Logger;
+  readonly clock?: () => number;
+  /** Bytes after which a new file is begun. */
+  readonly segmentBytes?: number;
+}
+
+/** Bytes at which a group is closed: bounds what one write can fail for. */
+const GROUP_BYTES = 1024 * 1024;
+/** Milliseconds for which nothing is tried after a failed write. */
+const REFUSE_MS = 1000;
+/** Share of open entries below which a finished file is rewritten, and the bytes from which that pays. */
+const SPARSE = 0.25;
+const SPARSE_BYTES = 256 * 1024;
+
+export class Journal implements Lifecycle {
+  readonly folder: string;
+  readonly #seal: Seal | undefined;
+  readonly #mostBytes: number;
+  readonly #stillOurs: () => Promise<void>;
+  readonly #logger: Logger;
+  readonly #clock: () => number;
+  readonly #writer: SegmentWriter;
+  readonly #segments: Segment[];
+  /** Groups that are not on disk yet, oldest first. */
+  readonly #unsynced: Group[] = [];
+  #end: number;
+  #handedEnd: number;
+  #handedNoted: number;
+  #bytes = 0;
+  #writing: Promise<void> | undefined;
+  #inWrite: Group | undefined;
+  #refusedUntilMs = 0;
+  #lastError: unknown;
+  #closed = false;
+
+  private constructor(options: JournalOptions, recovered: Awaited<ReturnType<typeof recover>>) {
+    this.folder = options.folder;
+    this.#seal = options.seal;
+    this.#mostBytes = options.mostBytes;
+    this.#stillOurs = options.stillOurs;
+    this.#logger = options.logger;
+    this.#clock = options.clock ?? Date.now;
+    this.#writer = new SegmentWriter(options.folder, options.segmentBytes);
+    this.#segments = recovered.segments;
+    this.#end = recovered.end;
+    this.#handedEnd = recovered.handedEnd;
+    this.#handedNoted = recovered.handedEnd;
+    this.#weigh();
+  }
+
+  /** Open the journal in a folder, with what an earlier process has left there. Throws `BootError` without its key. */
+  static async open(options: JournalOptions): Promise<Journal> {
+    const recovered = await recover(options.folder, options.seal, options.logger);
+    const journal = new Journal(options, recovered);
+    await journal.dropFinished();
+    return journal;
+  }
+
+  /** The number that the next entry gets. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Every entry below this number has been handed over. */
+  get handedEnd(): number {
+    return this.#handedEnd;
+  }
+
+  /** Entries on disk whose final outcome was not seen. */
+  get open(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.open, 0);
+  }
+
+  /** Bytes of its files. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Why nothing can be written just now; undefined when nothing is known against it. */
+  get trouble(): string | undefined {
+    return this.#clock() < this.#refusedUntilMs ? messageOf(this.#lastError) : undefined;
+  }
+
+  /**
+   * Take an entry in; returns its number and the group that it will be on disk with. Throws `journal-full` when the
+   * limit is reached or the disk has just refused.
+   */
+  add(entry: JournalEntry): { number: number; group: Group } {
+    if (this.#closed) throw new AppError('shutting-down', 'The journal is closed.');
+    if (this.#clock() < this.#refusedUntilMs) throw refusal(this.#lastError);
+    if (this.bytes >= this.#mostBytes) {
+      throw full(`The journal holds ${this.bytes} bytes; JOURNAL_MAX_BYTES is ${this.#mostBytes}.`);
+    }
+    return this.#push(entry, false);
+  }
+
+  /** Entries from a number on that are not settled, in order, also those that are not on disk yet. `next`: go on there. */
+  async read(from: number): Promise<{ entries: readonly NumberedEntry[]; next: number }> {
+    for (const segment of this.#segments) {
+      if (segment.end <= from) continue;
+      const read = await segment.read(from, this.#seal);
+      if (read.entries.length > 0) return read;
+    }
+    const waiting = this.#unsynced.filter((group) => group.first + group.count > from);
+    return { entries: waiting.flatMap((group) => group.from(from)), next: this.#end };
+  }
+
+  /** Every entry below `number` has been handed over. Written down by `note`. */
+  handed(number: number): void {
+    if (number > this.#handedEnd) this.#handedEnd = number;
+  }
+
+  /** Take notice of final outcomes: these entries are not needed any more. */
+  settle(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      this.#segments.find((each) => each.has(number))?.settle(number);
+    }
+  }
+
+  /** Write down progress and outcomes. Needs no sync: what is forgotten is found out again, and repeating is harmless. */
+  async note(): Promise<void> {
+    const moved = this.#handedEnd > this.#handedNoted;
+    const handedEnd = this.#handedEnd;
+    await writeNotes(this.folder, this.#segments, moved ? handedEnd : undefined);
+    this.#handedNoted = handedEnd;
+  }
+
+  /** Remove files whose entries are all settled, and rewrite those that hold few open ones. */
+  async dropFinished(): Promise<void> {
+    await this.note();
+    for (const segment of [...this.#segments]) {
+      if (segment === this.#writer.segment || segment.end > this.#handedEnd) continue;
+      const sparse = segment.bytes >= SPARSE_BYTES && segment.open < SPARSE * (segment.open + segment.gone);
+      if (segment.open > 0 && sparse) await this.#rewrite(segment);
+      if (segment.open > 0) continue;
+      this.#segments.splice(this.#segments.indexOf(segment), 1);
+      await removeSegment(segment);
+      this.#weigh();
+    }
+  }
+
+  /** Take in entries of another journal, or of another file. Resolves once they are on disk; `added` is told at once. */
+  async adopt(entries: readonly NumberedEntry[], added: (entry: NumberedEntry) => void = () => {}): Promise<void> {
+    const groups = new Set<Group>();
+    for (const { entry, handed } of entries) {
+      const { number, group } = this.#push(entry, handed);
+      added({ number, entry, handed });
+      groups.add(group);
+    }
+    await Promise.all([...groups].map((group) => group.synced));
+  }
+
+  /** Write what is left and close the file. */
+  async stop(deadline: Deadline): Promise<void> {
+    if (this.#closed) return;
+    await within(deadline.leftMs, this.#flush(), () => new Error('the journal was still writing'));
+    this.#closed = true;
+    await this.#writer.close();
+  }
+
+  #push(entry: JournalEntry, handed: boolean): { number: number; group: Group } {
+    let group = this.#unsynced.at(-1);
+    if (group === undefined || group === this.#inWrite || group.handed !== handed || group.bytes >= GROUP_BYTES) {
+      group = new Group(this.#end, handed);
+      this.#unsynced.push(group);
+      this.#writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#writeGroups());
+    }
+    const number = group.push(entry);
+    this.#end = number + 1;
+    return { number, group };
+  }
+
+  async #writeGroups(): Promise<void> {
+    for (let group = this.#unsynced[0]; group !== undefined; group = this.#unsynced[0]) {
+      this.#inWrite = group;
+      try {
+        await this.#write(group);
+        group.resolve();
+      } catch (error) {
+        this.#refuse(error);
+        group.reject(refusal(error));
+      }
+      this.#unsynced.shift();
+    }
+    this.#inWrite = undefined;
+    this.#writing = undefined;
+  }
+
+  async #write(group: Group): Promise<void> {
+    const body = this.#seal === undefined ? group.parts : this.#seal.close(group.parts);
+    const { first, count, handed } = group;
+    const head = { kind: handed ? 'handed' : 'accepted', sealed: this.#seal !== undefined, count, first } as const;
+    await this.#writer.write(head, body, (segment) => this.#segments.push(segment));
+    this.#weigh();
+    await this.#stillOurs();
+  }
+
+  #weigh(): void {
+    this.#bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  async #rewrite(segment: Segment): Promise<void> {
+    for (let from = segment.first; from < segment.end; ) {
+      const { entries, next } = await segment.read(from, this.#seal);
+      await this.adopt(entries.map((each) => ({ ...each, handed: true })));
+      this.settle(entries.map(({ number }) => number));
+      from = next;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    await this.#writing;
+    await this.note();
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#clock() >= this.#refusedUntilMs) {
+      this.#logger.error({ err: { message: messageOf(error) }, folder: this.folder }, 'the journal cannot be written');
+    }
+    this.#lastError = error;
+    this.#refusedUntilMs = this.#clock() + REFUSE_MS;
+  }
+}
+
+/** Why a disk has no room: full, over quota, or a file that may not grow. */
+const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+function refusal(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  if (NO_ROOM.has(code)) return full(`The disk of the journal has no room (${code}).`, error);
+  return new AppError('journal-unwritable', `The journal cannot be written (${code}).`, {
+    cause: error,
+    retryAfterSeconds: 2,
+  });
+}
+
+function full(detail: string, cause?: unknown): AppError {
+  return new AppError('journal-full', detail, { cause, retryAfterSeconds: 2 });
+}

@@ -1,0 +1,101 @@
+/**
+ * Reading a journal that an earlier process has left.
+ *
+ * Promises: a torn end (a write that was cut short, never answered for) is cut off; damage with whole records behind it
+ * is copied to `quarantine/` beside the folder, logged, and passed over; nothing whole is lost. Everything read once; files stay as they are.
+ */
+
+import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Logger } from '../logger.ts';
+import { scanRecords } from './record.ts';
+import { type Seal, unsealed } from './seal.ts';
+import { Segment } from './segment.ts';
+
+export interface Recovered {
+  readonly segments: Segment[];
+  /** The number after the last entry. */
+  readonly end: number;
+  /** Every entry below it was handed over. */
+  readonly handedEnd: number;
+}
+
+const FILE = /^(\d{16})[.]log$/;
+
+/** Read every file of a journal. Throws `BootError` when it is encrypted and the key is missing or another. */
+export async function recover(folder: string, seal: Seal | undefined, logger: Logger): Promise<Recovered> {
+  const segments: Segment[] = [];
+  for (const name of (await readdir(folder)).filter((each) => FILE.test(each)).sort()) {
+    const segment = new Segment(join(folder, name), Number(FILE.exec(name)?.[1]));
+    const bytes = await readFile(segment.path);
+    const quarantined: Quarantined[] = [];
+    const whole = scanRecords(bytes, 0, {
+      record: (place, body) => {
+        // A wrong key must be told before anything is done.
+        unsealed(seal, place.sealed, body);
+        segment.wrote(place);
+      },
+      damage: (offset, damaged) => void quarantined.push({ name, offset, bytes: Buffer.from(damaged) }),
+    });
+    if (whole < bytes.length) {
+      logger.warn({ file: name, bytes: bytes.length - whole }, 'cut the torn end of a journal file');
+      await truncate(segment.path, whole);
+    }
+    await putAside(folder, quarantined, logger);
+    if (segment.end === segment.first) await removeSegment(segment);
+    else segments.push(segment);
+    segment.restore(await readOrNothing(bitsPath(segment)));
+  }
+  const progress = Number((await readOrNothing(join(folder, PROGRESS))).toString('latin1'));
+  const handedEnd = Number.isSafeInteger(progress) && progress > 0 ? progress : 1;
+  return { segments, end: Math.max(segments.at(-1)?.end ?? 1, handedEnd), handedEnd };
+}
+
+/** Write down how far the handing over is, and which entries are settled. Each file is whole, old or new. */
+export async function writeNotes(folder: string, segments: readonly Segment[], handedEnd: number | undefined) {
+  for (const segment of segments) if (segment.changed) await replace(bitsPath(segment), segment.bits());
+  if (handedEnd !== undefined) await replace(join(folder, PROGRESS), Buffer.from(String(handedEnd), 'latin1'));
+}
+
+/** Remove a file of the journal and its notes. */
+export async function removeSegment(segment: Segment): Promise<void> {
+  await rm(segment.path, { force: true });
+  await rm(bitsPath(segment), { force: true });
+}
+
+/** File that holds the number below which everything was handed over. */
+const PROGRESS = 'progress';
+
+function bitsPath({ path }: Segment): string {
+  return `${path}.settled`;
+}
+
+async function replace(path: string, bytes: Uint8Array): Promise<void> {
+  await writeFile(`${path}.new`, bytes, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+}
+
+async function readOrNothing(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+}
+
+interface Quarantined {
+  readonly name: string;
+  readonly offset: number;
+  readonly bytes: Buffer;
+}
+
+async function putAside(folder: string, pieces: readonly Quarantined[], logger: Logger): Promise<void> {
+  for (const { name, offset, bytes } of pieces) {
+    const aside = join(dirname(folder), 'quarantine');
+    await mkdir(aside, { recursive: true, mode: 0o700 });
+    const path = join(aside, `${basename(folder)}-${basename(name, '.log')}-${offset}.bin`);
+    await writeFile(path, bytes, { mode: 0o600 });
+    logger.error({ path, bytes: bytes.length }, 'a journal file is damaged; the damaged bytes were put aside');
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Writing the file at the end of the journal.
+ *
+ * Promises: what `write` resolved for is on disk (`fdatasync`). After a failed write or sync nothing more is asked of that
+ * descriptor, for the system may have dropped the pages and would call the next sync a success: the file is closed, cut
+ * back to what was known to be whole, and the next write begins a new one.
+ */
+
+import { constants, type FileHandle, open, truncate } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { encodeHead, HEAD_BYTES, type RecordHead } from './record.ts';
+import { Segment } from './segment.ts';
+
+/** Bytes after which a new file is begun: small enough that finished ones free their place soon. */
+const SEGMENT_BYTES = 8 * 1024 * 1024;
+
+export class SegmentWriter {
+  readonly #folder: string;
+  readonly #segmentBytes: number;
+  #segment: Segment | undefined;
+  #file: FileHandle | undefined;
+
+  constructor(folder: string, segmentBytes = SEGMENT_BYTES) {
+    this.#folder = folder;
+    this.#segmentBytes = segmentBytes;
+  }
+
+  /** The file that is being written; undefined before the first write and after a failure. */
+  get segment(): Segment | undefined {
+    return this.#segment;
+  }
+
+  /** Write a record and wait until it is on disk. `began` is told of a new file. */
+  async write(head: RecordHead, body: readonly Buffer[], began: (segment: Segment) => void): Promise<void> {
+    try {
+      if (this.#segment !== undefined && this.#segment.bytes >= this.#segmentBytes) await this.close();
+      const { file, segment } = await this.#current(head.first, began);
+      const bytes = encodeHead(head, body);
+      const offset = segment.bytes;
+      await writeAll(file, [bytes, ...body], offset);
+      await file.datasync();
+      segment.wrote({ ...head, offset, length: HEAD_BYTES + bytes.readUInt32BE(4) });
+    } catch (error) {
+      await this.#abandon();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file;
+    this.#file = undefined;
+    this.#segment = undefined;
+    await file?.close();
+  }
+
+  async #current(first: number, began: (segment: Segment) => void): Promise<{ file: FileHandle; segment: Segment }> {
+    if (this.#file !== undefined && this.#segment !== undefined) return { file: this.#file, segment: this.#segment };
+    const path = join(this.#folder, `${String(first).padStart(16, '0')}.log`);
+    const file = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600);
+    this.#file = file;
+    this.#segment = new Segment(path, first);
+    began(this.#segment);
+    await syncFolder(dirname(path));
+    return { file, segment: this.#segment };
+  }
+
+  /** Give up the file after a failure, keeping what was whole before. */
+  async #abandon(): Promise<void> {
+    const segment = this.#segment;
+    const file = this.#file;
+    this.#file = undefined;
+    this.#segment = undefined;
+    // The failure itself is what the caller is told. What cannot be cut off is told from the whole by its checksum.
+    await file?.close().catch(() => {});
+    if (segment !== undefined) await truncate(segment.path, segment.bytes).catch(() => {});
+  }
+}
+
+/** Most buffers of one `writev`: IOV_MAX of Linux and macOS. */
+const MOST_PARTS = 1024;
+
+async function writeAll(file: FileHandle, parts: readonly Buffer[], position: number): Promise<void> {
+  let at = position;
+  for (let from = 0; from < parts.length; from += MOST_PARTS) {
+    const some = parts.slice(from, from + MOST_PARTS);
+    const wanted = some.reduce((sum, part) => sum + part.length, 0);
+    const { bytesWritten } = await file.writev(some, at);
+    // A short write is what a disk that has just become full answers.
+    if (bytesWritten < wanted) {
+      const rest = Buffer.concat(some).subarray(bytesWritten);
+      await writeRest(file, rest, at + bytesWritten);
+    }
+    at += wanted;
+  }
+}
+
+async function writeRest(file: FileHandle, rest: Buffer, position: number): Promise<void> {
+  for (let done = 0; done < rest.length; ) {
+    const { bytesWritten } = await file.write(rest, done, rest.length - done, position + done);
+    if (bytesWritten === 0) throw Object.assign(new Error('The disk takes no more bytes.'), { code: 'ENOSPC' });
+    done += bytesWritten;
+  }
+}
+
+/** Make a new file's name durable too. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}

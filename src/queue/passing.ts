@@ -1,0 +1,165 @@
+/**
+ * Passing entries of the journal on to their queues: one call per queue, and what to do with an entry that does not go.
+ *
+ * Promises: it resolves once every entry is in its queue, was there already, is cancelled, or was set aside; it rejects
+ * when some are not, and everything may be passed on again. An entry that Redis refuses three times is set aside, as is
+ * one whose id stands for another request: its job is a file in `set-aside/` of the journal's folder, an error in the
+ * log, and a count in the metrics. Entries that come late are looked up in the ledger; while PostgreSQL is away they are
+ * passed on all the same, for the worker looks again.
+ */
+
+import type { Ledger } from '../database/ledger.ts';
+import { AppError, isAppError, messageOf } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import type { NumberedEntry } from '../journal/segment.ts';
+import type { SetAside } from '../journal/set-aside.ts';
+import type { Logger } from '../logger.ts';
+import type { Breaker } from '../redis/breaker.ts';
+import type { AcceptedList } from './accepted-list.ts';
+import { type Handover, MOST_PER_CALL } from './handover.ts';
+import { handoverJobOf } from './intake.ts';
+import type { Queues } from './queues.ts';
+
+export interface PassingOptions {
+  readonly journal: Journal;
+  readonly setAside: SetAside;
+  readonly handover: Handover;
+  readonly queues: Queues;
+  readonly breaker: Breaker;
+  readonly ledger: Ledger;
+  readonly acceptedList: AcceptedList;
+  readonly logger: Logger;
+  readonly clock?: () => number;
+}
+
+/** Milliseconds after which an entry is late: somebody may have cancelled its job meanwhile. */
+const LATE_MS = 500;
+const MOST_REFUSALS = 3;
+
+export class Passing {
+  readonly #options: PassingOptions;
+  readonly #clock: () => number;
+  /** How often Redis has refused an entry, by its number. */
+  readonly #refusals = new Map<number, number>();
+
+  constructor(options: PassingOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+  }
+
+  /** Pass entries on, in order. Rejects with `store-unavailable` while Redis is away. */
+  async pass(entries: readonly NumberedEntry[]): Promise<void> {
+    const lateMs = this.#clock() - LATE_MS;
+    if (!entries.some(({ entry }) => entry.requestedAt < lateMs)) return this.#handOver(entries);
+    await this.#handOver(await this.#recheck(entries, lateMs));
+  }
+
+  /** As `pass`, for entries that were passed on before and are lost: whatever is known of them is in the ledger. */
+  async replay(entries: readonly NumberedEntry[]): Promise<void> {
+    await this.#handOver(await this.#recheck(entries, Number.POSITIVE_INFINITY));
+  }
+
+  async #handOver(entries: readonly NumberedEntry[]): Promise<void> {
+    const byQueue = new Map<string, NumberedEntry[]>();
+    for (const each of entries) {
+      const list = byQueue.get(each.entry.queue);
+      if (list === undefined) byQueue.set(each.entry.queue, [each]);
+      else list.push(each);
+    }
+    const calls: Promise<void>[] = [];
+    for (const [queue, list] of byQueue) {
+      for (let at = 0; at < list.length; at += MOST_PER_CALL) {
+        calls.push(this.#call(queue, list.slice(at, at + MOST_PER_CALL)));
+      }
+    }
+    // All have ended before anybody tries again: two calls with the same jobs are never under way.
+    const results = await Promise.allSettled(calls);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await this.#options.acceptedList.remove(entries.map(({ entry }) => entry.id));
+  }
+
+  async #call(queue: string, entries: readonly NumberedEntry[]): Promise<void> {
+    try {
+      await this.#add(queue, entries);
+    } catch (error) {
+      if (isAppError(error, 'store-unavailable')) throw error;
+      await this.#oneByOne(queue, entries);
+    }
+  }
+
+  async #add(queue: string, entries: readonly NumberedEntry[]): Promise<void> {
+    const { breaker, handover } = this.#options;
+    const nowMs = this.#clock();
+    const jobs = entries.map(({ entry }) => handoverJobOf(entry, nowMs));
+    const added = await breaker.run(() => handover.add(queue, jobs));
+    for (const [index, each] of entries.entries()) {
+      if (added[index] === false && each.entry.keyed) await this.#refuseOtherRequest(each);
+    }
+  }
+
+  /** Redis refused the batch: find out which entries it was, and set aside what it has refused often enough. */
+  async #oneByOne(queue: string, entries: readonly NumberedEntry[]): Promise<void> {
+    const results = await Promise.allSettled(entries.map((each) => this.#add(queue, [each])));
+    let again: unknown;
+    for (const [index, each] of entries.entries()) {
+      const result = results[index];
+      if (result?.status !== 'rejected') {
+        this.#refusals.delete(each.number);
+        continue;
+      }
+      const refusals =
+        (this.#refusals.get(each.number) ?? 0) + (isAppError(result.reason, 'store-unavailable') ? 0 : 1);
+      this.#refusals.set(each.number, refusals);
+      if (refusals < MOST_REFUSALS) again = result.reason;
+      else await this.#setAside(each, result.reason);
+    }
+    if (again !== undefined) throw again;
+  }
+
+  /** A key that was used for another request while Redis could not tell: the first one stands. */
+  async #refuseOtherRequest(each: NumberedEntry): Promise<void> {
+    const { breaker, queues } = this.#options;
+    const { id, queue, data } = each.entry;
+    const job = await breaker.run(() => queues.get(queue).getJob(id));
+    const given: { bodyHash?: string } = JSON.parse(data);
+    const stands = job?.data.bodyHash;
+    if (stands === undefined || given.bodyHash === undefined || stands === given.bodyHash) return;
+    const detail = `The Idempotency-Key of job ${id} had been used for another request.`;
+    await this.#setAside(each, new AppError('idempotency-key-reused', detail));
+  }
+
+  async #setAside(each: NumberedEntry, error: unknown): Promise<void> {
+    const { setAside, journal, logger } = this.#options;
+    await setAside.put(each.entry, messageOf(error));
+    this.#refusals.delete(each.number);
+    journal.settle([each.number]);
+    logger.error({ jobId: each.entry.id, job: each.entry.name, err: error }, 'an accepted job was set aside');
+  }
+
+  /** Leave out what was cancelled since; the worker looks again at everything that came before `lateMs`. */
+  async #recheck(entries: readonly NumberedEntry[], lateMs: number): Promise<NumberedEntry[]> {
+    const late = entries.filter(({ entry }) => entry.requestedAt < lateMs);
+    const cancelled = await this.#cancelled(late.map(({ entry }) => entry.id));
+    const kept: NumberedEntry[] = [];
+    for (const each of entries) {
+      if (each.entry.requestedAt >= lateMs) kept.push(each);
+      else if (cancelled.has(each.entry.id)) this.#options.journal.settle([each.number]);
+      else kept.push({ ...each, entry: { ...each.entry, data: withRecheck(each.entry.data) } });
+    }
+    return kept;
+  }
+
+  async #cancelled(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    try {
+      return await this.#options.ledger.cancelledAmong(ids);
+    } catch (error) {
+      if (isAppError(error, 'store-unavailable')) return new Set();
+      throw error;
+    }
+  }
+}
+
+/** The envelope with `recheck`: the worker looks into the ledger before it runs the job. */
+function withRecheck(data: string): string {
+  return data.startsWith('{"recheck":true,') ? data : `{"recheck":true,${data.slice(1)}`;
+}

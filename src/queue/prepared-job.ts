@@ -1,0 +1,15 @@
+/** A request that has been checked against its definition. */
+
+import type { Envelope } from './envelope.ts';
+import type { JobDefinition } from './job.ts';
+
+/** A job whose id, times and payload are fixed: ready to be handed over. */
+export interface PreparedJob {
+  readonly id: string;
+  readonly definition: JobDefinition;
+  readonly envelope: Envelope;
+  readonly attempts: number;
+  readonly priority: number;
+  /** Somebody may have asked for the same before. */
+  readonly repeatable: boolean;
+}

@@ -1,0 +1,273 @@
+/**
+ * The relay: brings accepted jobs from the journal to their queues, in the order of the journal, on good and bad days
+ * alike.
+ *
+ * Promises: a job is answered for once it is on disk; in healthy times the answer waits up to `ANSWER_MS` for Redis, so
+ * that the job can be read back at once. Batches go out while the disk still works; at most two are under way. When one
+ * fails, everything from its first job on is tried again once Redis is back, after
+ * `beforeResuming` has looked what Redis
+ * has lost; what does not fit in memory meanwhile is read back from the journal. An entry that Redis refuses three times
+ * is set aside with an alert and holds up no other. Jobs that come late are looked up in the ledger first: a cancelled one
+ * is not handed over, and the worker is told to look again.
+ */
+
+import { isAppError, messageOf } from '../errors.ts';
+import type { Journal } from '../journal/journal.ts';
+import { type Deadline, type Lifecycle, pause } from '../lifecycle.ts';
+import type { Logger } from '../logger.ts';
+import type { Breaker } from '../redis/breaker.ts';
+import { entryOf, type Taken } from './intake.ts';
+import type { Passing } from './passing.ts';
+import type { PendingJobs } from './pending-jobs.ts';
+import type { PreparedJob } from './prepared-job.ts';
+import { type RelayItem, RelayLine } from './relay-line.ts';
+import { RelayPace } from './relay-pace.ts';
+import { ANSWER_MS, Tickets } from './tickets.ts';
+
+export interface RelayOptions {
+  readonly journal: Journal;
+  readonly passing: Passing;
+  readonly breaker: Breaker;
+  readonly pending: PendingJobs;
+  /** Looks what Redis has lost, and hands that over, before anything new is. Tried again while it rejects. */
+  readonly beforeResuming: () => Promise<void>;
+  readonly logger: Logger;
+  readonly clock?: () => number;
+}
+
+const MOST_IN_FLIGHT = 2;
+/** Milliseconds between two tries while Redis answers but takes no writes. */
+const RETRY_MS = 250;
+
+interface Batch {
+  readonly items: readonly RelayItem[];
+  readonly startedMs: number;
+  /** Resolves when it has ended, one way or the other. */
+  ended?: Promise<void>;
+}
+
+export class Relay implements Lifecycle {
+  readonly #journal: Journal;
+  readonly #passing: Passing;
+  readonly #breaker: Breaker;
+  readonly #pending: PendingJobs;
+  readonly #beforeResuming: () => Promise<void>;
+  readonly #logger: Logger;
+  readonly #clock: () => number;
+  readonly #pace = new RelayPace();
+  readonly #tickets: Tickets;
+  readonly #line: RelayLine;
+  readonly #inFlight: Batch[] = [];
+  /** Cancelled jobs that are to be left out. */
+  readonly #withdrawn = new Set<string>();
+  readonly #failed: RelayItem[] = [];
+  #halted: Promise<void> | undefined;
+  #holds = 0;
+  #scheduled = false;
+  readonly #ended = new AbortController();
+  /** Resolved when nothing is under way any more. */
+  #idle: (() => void) | undefined;
+
+  constructor({ journal, passing, breaker, pending, beforeResuming, logger, clock = Date.now }: RelayOptions) {
+    this.#pending = pending;
+    this.#beforeResuming = beforeResuming;
+    this.#journal = journal;
+    this.#passing = passing;
+    this.#breaker = breaker;
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#line = new RelayLine(journal);
+    this.#tickets = new Tickets({ clock, hopeful: () => this.#hopeful() });
+  }
+
+  /** Accept a job. Throws `journal-full` or `journal-unwritable`; then nothing may be relied on. */
+  async take(job: PreparedJob): Promise<Taken> {
+    this.#pending.refuseWhenFull();
+    const entry = entryOf(job);
+    const { number, group } = this.#journal.add(entry);
+    this.#pending.add(entry.id, number);
+    if (this.#halted !== undefined) this.#pending.fallBehind();
+    const ticket = this.#tickets.issue(group, () => this.#pending.remove(group.from(group.first)));
+    this.#line.append({ number, entry, handed: false, ticket });
+    this.#schedule();
+    return ticket.answered;
+  }
+
+  /** Know what an earlier process has left, and begin. */
+  async start(): Promise<void> {
+    await this.#pending.index(this.#journal.handedEnd);
+    if (this.#pending.size > 0) this.#logger.warn({ jobs: this.#pending.size }, 'handing over what was left');
+    this.#halt();
+  }
+
+  /** Look whether there is something to hand over. */
+  wake(): void {
+    this.#schedule();
+  }
+
+  /** Hand over what there is while Redis takes it, then stop. What is left stays in the journal. */
+  async stop(deadline: Deadline): Promise<void> {
+    if (this.#ended.signal.aborted) return;
+    const done = new Promise<void>((resolve) => {
+      this.#idle = resolve;
+      this.#tellIdle();
+    });
+    const enough = new AbortController();
+    void done.then(() => enough.abort());
+    await pause(deadline.leftMs, enough.signal);
+    this.#ended.abort();
+    this.#tickets.stop();
+  }
+
+  /** Do not hand over this job any more. Resolves once no call is under way that would; it may be in its queue then. */
+  async withdraw(id: string): Promise<void> {
+    if (!this.#pending.has(id)) return;
+    this.#withdrawn.add(id);
+    await Promise.all(this.#inFlight.map(({ ended }) => ended));
+  }
+
+  /** Hand nothing over while `work` runs. */
+  async holdWhile<T>(work: () => Promise<T>): Promise<T> {
+    this.#holds += 1;
+    try {
+      return await work();
+    } finally {
+      this.#holds -= 1;
+      this.#schedule();
+    }
+  }
+
+  /** Is Redis likely to take a job within the time that an answer waits? */
+  #hopeful(): boolean {
+    if (!this.#goes || this.#line.hasGap) return false;
+    const oldest = this.#inFlight[0];
+    return this.#breaker.state === 'closed' && (oldest === undefined || this.#clock() - oldest.startedMs < ANSWER_MS);
+  }
+
+  get #goes(): boolean {
+    return this.#halted === undefined && this.#holds === 0 && !this.#ended.signal.aborted;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    // Late entries are looked up in the ledger first: a second batch would overtake them.
+    const most = this.#pending.behindMs === 0 ? MOST_IN_FLIGHT : 1;
+    while (this.#goes && this.#inFlight.length < most) {
+      const items = this.#line.next(this.#pace.most);
+      if (items.length === 0) {
+        if (this.#line.hasGap) void this.#readOn();
+        return;
+      }
+      const batch: Batch = { items, startedMs: this.#clock() };
+      batch.ended = this.#send(batch);
+    }
+  }
+
+  async #send(batch: Batch): Promise<void> {
+    this.#inFlight.push(batch);
+    try {
+      await this.#passing.pass(this.#withdrawn.size === 0 ? batch.items : this.#withoutWithdrawn(batch.items));
+      this.#pace.took(this.#clock() - batch.startedMs);
+      this.#end(batch);
+      this.#handed(batch.items);
+    } catch (error) {
+      if (!isAppError(error, 'store-unavailable')) {
+        this.#logger.error({ err: error, jobs: batch.items.length }, 'a batch could not be handed over; trying again');
+      }
+      this.#pace.failed();
+      this.#failed.push(...batch.items);
+      this.#end(batch);
+      this.#halt();
+    }
+    this.#tellIdle();
+  }
+
+  #withoutWithdrawn(items: readonly RelayItem[]): RelayItem[] {
+    return items.filter(({ number, entry }) => {
+      if (!this.#withdrawn.delete(entry.id)) return true;
+      this.#journal.settle([number]);
+      return false;
+    });
+  }
+
+  #end(batch: Batch): void {
+    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
+    if (this.#inFlight.length > 0 || this.#failed.length === 0) return;
+    this.#line.putBack(this.#failed.splice(0));
+  }
+
+  #handed(items: readonly RelayItem[]): void {
+    this.#pending.remove(items);
+    for (const { ticket } of items) ticket?.hand();
+    const left = [...this.#failed, ...this.#inFlight.flatMap(({ items: [first] }) => first ?? [])];
+    this.#journal.handed(Math.min(this.#line.first, ...left.map(({ number }) => number)));
+    this.#schedule();
+  }
+
+  async #readOn(): Promise<void> {
+    try {
+      await this.#line.readOn();
+      // What was read may all be settled or handed over: then there is progress without a batch.
+      this.#handed([]);
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the journal could not be read; trying again');
+      await pause(RETRY_MS, this.#ended.signal);
+      this.#schedule();
+    }
+  }
+
+  /** Stop handing over until Redis takes jobs again. */
+  #halt(): void {
+    this.#pending.fallBehind();
+    this.#tickets.release();
+    this.#halted ??= this.#redisTakesJobs().then(() => {
+      this.#halted = undefined;
+      this.#schedule();
+      this.#tellIdle();
+    });
+  }
+
+  async #redisTakesJobs(): Promise<void> {
+    // It answers and refuses, or nobody has noticed yet that it does not answer.
+    if (this.#breaker.state === 'closed' && this.#pending.size > 0) await pause(RETRY_MS, this.#ended.signal);
+    while (!this.#ended.signal.aborted) {
+      await this.#breakerCloses();
+      try {
+        if (!this.#ended.signal.aborted) await this.#beforeResuming();
+        return;
+      } catch (error) {
+        if (!isAppError(error, 'store-unavailable')) {
+          this.#logger.warn({ err: { message: messageOf(error) } }, 'could not look what Redis has lost; trying again');
+        }
+        await pause(RETRY_MS, this.#ended.signal);
+      }
+    }
+  }
+
+  #breakerCloses(): Promise<void> {
+    return new Promise((resolve) => {
+      const heard = () => {
+        forget();
+        this.#ended.signal.removeEventListener('abort', heard);
+        resolve();
+      };
+      const forget = this.#breaker.onChange((state) => state === 'closed' && heard());
+      this.#ended.signal.addEventListener('abort', heard, { once: true });
+      if (this.#breaker.state === 'closed') heard();
+    });
+  }
+
+  /** While stopping, there is nothing to wait for once all is handed over, or Redis takes nothing. */
+  #tellIdle(): void {
+    if (this.#idle === undefined || this.#inFlight.length > 0) return;
+    if (this.#pending.size === 0 || this.#breaker.state !== 'closed' || this.#halted !== undefined) this.#idle();
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * What becomes of jobs after they were handed over: entries are settled once their job has reached a final state, and
+ * handed over again when Redis has lost them.
+ *
+ * Promises: an entry is needed until its job is completed, dead, cancelled or removed, and looked after that long. What a
+ * restart, a failover or an emptied Redis has lost is found by the mark that Redis should remember (`redis-memory.ts`),
+ * and is handed over again before anything new is. A job that is gone while the mark stands was removed on purpose. While
+ * Redis is away nothing is decided.
+ */
+
+import type { Journal } from '../journal/journal.ts';
+import type { NumberedEntry } from '../journal/segment.ts';
+import type { Logger } from '../logger.ts';
+import type { Breaker } from '../redis/breaker.ts';
+import { type Handover, MOST_LOOKED_AT, type Whereabouts } from './handover.ts';
+import type { Passing } from './passing.ts';
+import type { Mark, RedisMemory, RedisSight } from './redis-memory.ts';
+import type { Relay } from './relay.ts';
+import { Timeline } from './timeline.ts';
+
+export interface SettlementOptions {
+  readonly journal: Journal;
+  readonly relay: Relay;
+  readonly passing: Passing;
+  readonly handover: Handover;
+  readonly memory: RedisMemory;
+  readonly breaker: Breaker;
+  readonly logger: Logger;
+  readonly clock?: () => number;
+}
+
+/** Milliseconds after which a handed-over job is looked after: most are done by then. */
+const LOOK_AFTER_MS = 3000;
+/** Milliseconds that one pass may take, and pages without news after which it stops. */
+const PASS_MS = 300;
+const DRY_PAGES = 3;
+
+export class Settlement {
+  readonly #options: SettlementOptions;
+  readonly #clock: () => number;
+  readonly #timeline = new Timeline();
+  #last: RedisSight | undefined;
+  #verifying: Promise<void> | undefined;
+  /** From where on entries have to be handed over again, as long as that has not succeeded. */
+  #owedFrom: number | undefined;
+  /** Where the look at entries that take their time goes on. */
+  #cursor = 0;
+
+  constructor(options: SettlementOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+  }
+
+  /** Find out what Redis has lost and hand it over again. Rejects with `store-unavailable` while Redis is away. */
+  verify(): Promise<void> {
+    this.#verifying ??= this.#verify().finally(() => {
+      this.#verifying = undefined;
+    });
+    return this.#verifying;
+  }
+
+  /** Settle what has reached its end. Rejects with `store-unavailable` while Redis is away. */
+  async pass(): Promise<void> {
+    const untilMs = this.#clock() + PASS_MS;
+    const end = this.#timeline.numberAt(this.#clock() - LOOK_AFTER_MS);
+    const gone: number[] = [];
+    await this.#walk(0, end, untilMs, 1, gone);
+    this.#cursor = await this.#walk(this.#cursor, end, untilMs, DRY_PAGES, gone);
+    if (gone.length === 0) return;
+    // Gone on purpose, unless Redis has been emptied or replaced since it was last looked at.
+    const remembered = await this.#look();
+    if (remembered.kind === 'all') this.#options.journal.settle(gone);
+  }
+
+  async #verify(): Promise<void> {
+    const remembered = await this.#look();
+    if (remembered.kind === 'all' && this.#owedFrom === undefined) return;
+    const { journal, relay, memory, logger } = this.#options;
+    const from = remembered.kind === 'until' ? this.#timeline.numberAt(remembered.sinceMs) : 0;
+    this.#owedFrom = Math.min(from, this.#owedFrom ?? from);
+    // Should all be lost again while it is handed over, the next look finds another mark than this one.
+    const begun = this.#mark();
+    await memory.put(begun);
+    const lost = await relay.holdWhile(() => this.#replay(this.#owedFrom ?? 0, journal.handedEnd));
+    this.#owedFrom = undefined;
+    this.#last = { server: remembered.sight.server, mark: begun };
+    this.#timeline.note(begun.atMs, begun.end);
+    if (lost > 0) logger.warn({ jobs: lost }, 'handed over again what Redis had lost');
+  }
+
+  #mark(): Mark {
+    return { end: this.#options.journal.handedEnd, atMs: this.#clock() };
+  }
+
+  async #look() {
+    const mark = this.#mark();
+    const remembered = await this.#options.memory.look(this.#last, mark);
+    if (remembered.kind === 'all') {
+      this.#last = remembered.sight;
+      this.#timeline.note(mark.atMs, mark.end);
+    }
+    return remembered;
+  }
+
+  /** Look at open entries from a number on until there is nothing new; returns where to go on, 0 after the last. */
+  async #walk(from: number, end: number, untilMs: number, dryPages: number, gone: number[]): Promise<number> {
+    const { journal } = this.#options;
+    let dry = 0;
+    let at = from;
+    while (at < end && dry < dryPages && this.#clock() < untilMs) {
+      const { entries, next } = await journal.read(at);
+      const handed = entries.filter((each) => each.handed || each.number < end);
+      const looks = await this.#whereabouts(handed);
+      const finished = handed.filter((_each, index) => looks[index] === 'finished').map(({ number }) => number);
+      const missing = handed.filter((_each, index) => looks[index] === 'missing').map(({ number }) => number);
+      journal.settle(finished);
+      gone.push(...missing);
+      if (finished.length + missing.length === 0) dry += 1;
+      at = next;
+    }
+    return at >= end ? 0 : at;
+  }
+
+  async #replay(from: number, end: number): Promise<number> {
+    const { journal, passing } = this.#options;
+    let lost = 0;
+    for (let at = from; at < journal.end; ) {
+      const { entries, next } = await journal.read(at);
+      const handed = entries.filter((each) => each.handed || each.number < end);
+      const looks = await this.#whereabouts(handed);
+      const missing = handed.filter((_each, index) => looks[index] === 'missing');
+      for (let index = 0; index < missing.length; index += MOST_LOOKED_AT) {
+        await passing.replay(missing.slice(index, index + MOST_LOOKED_AT));
+      }
+      lost += missing.length;
+      at = next;
+    }
+    return lost;
+  }
+
+  async #whereabouts(entries: readonly NumberedEntry[]): Promise<Whereabouts[]> {
+    const { breaker, handover } = this.#options;
+    const looks = new Array<Whereabouts>(entries.length).fill('open');
+    for (const [queue, indexes] of groupByQueue(entries)) {
+      for (let at = 0; at < indexes.length; at += MOST_LOOKED_AT) {
+        const some = indexes.slice(at, at + MOST_LOOKED_AT);
+        const found = await breaker.run(() =>
+          handover.look(
+            queue,
+            some.map((index) => entries[index]?.entry.id ?? ''),
+          ),
+        );
+        for (const [place, index] of some.entries()) looks[index] = found[place] ?? 'open';
+      }
+    }
+    return looks;
+  }
+}
+
+/** Indexes of the entries of each queue. */
+function groupByQueue(entries: readonly NumberedEntry[]): Map<string, number[]> {
+  const groups = new Map<string, number[]>();
+  for (const [index, { entry }] of entries.entries()) {
+    const group = groups.get(entry.queue);
+    if (group === undefined) groups.set(entry.queue, [index]);
+    else group.push(index);
+  }
+  return groups;
+}

@@ -1,0 +1,172 @@
+/**
+ * One BullMQ Worker with connections of its own: what a pool takes jobs with, and replaces when it has gone deaf.
+ *
+ * Promises: it waits for a Redis that is away and fetches again within 2 s of its return; a connection that stays open
+ * but brings no answers is cut and opened anew, and what was not answered is sent again; closing lets running jobs end
+ * and has a deadline. Where each limit comes from is in `docs/decisions/0015-lean-attempts.md`.
+ */
+
+import { type BackendFactory, createRedisBackend, type Job, type RedisQueueBackend, Worker } from 'bullmq';
+import { type Deadline, pause, within } from '../src/lifecycle.ts';
+import type { Logger } from '../src/logger.ts';
+import type { Envelope } from '../src/queue/envelope.ts';
+import type { Completion } from '../src/queue/queues.ts';
+import { closeRedis, type Redis } from '../src/redis/connections.ts';
+import { LOCK_MS, type PoolRow, STALLED_MS } from './pools.ts';
+
+export type QueuedJob = Job<Envelope, Completion, string>;
+
+export interface ConsumerOptions {
+  readonly queue: string;
+  readonly row: PoolRow;
+  /** Opens a client of the `worker` role. The consumer closes it. */
+  readonly connect: () => Redis;
+  readonly prefix: string;
+  readonly logger: Logger;
+  readonly process: (job: QueuedJob, token: string) => Promise<Completion>;
+  /** Told of jobs that another worker may be running by now. */
+  readonly lost: (ids: readonly string[]) => void;
+  /** Milliseconds before the attempt after `made` failed ones. */
+  readonly backoff: (name: string | undefined, made: number) => number;
+}
+
+/** Seconds that a finished job and a dead letter stay readable: a day, and two weeks. */
+const KEEP_COMPLETED_S = 86_400;
+const KEEP_DEAD_S = 14 * 86_400;
+/** A stall is a crash of the worker, not of the job: it never makes a job dead. */
+const NEVER = 1_000_000_000;
+/** Seconds of one blocking read: what a lost wake-up costs. BullMQ cuts the connection a second after it. */
+const BLOCK_S = 1;
+/** Milliseconds before BullMQ tries again what a lost connection has failed; 15 s by default. */
+const RETRY_MS = 250;
+/** Milliseconds that a PING may stay unanswered on an open connection. Longer than a Redis is normally paused. */
+const QUIET_MS = 10_000;
+/** Milliseconds for which the same error is not logged again: a Redis without memory fails each fetch. */
+const SAME_ERROR_MS = 10_000;
+
+/** BullMQ's own backend, which would block for 10 s while a job is delayed. */
+const blockBriefly: BackendFactory<RedisQueueBackend> = (name, options, more) =>
+  Object.defineProperty(createRedisBackend(name, options, more), 'maximumBlockTimeout', { value: BLOCK_S });
+
+/** How every pool runs BullMQ's Worker; the benchmark runs a bare one the same way. */
+export const WORKER_SETTINGS = {
+  drainDelay: BLOCK_S,
+  runRetryDelay: RETRY_MS,
+  lockDuration: LOCK_MS,
+  stalledInterval: STALLED_MS,
+  maxStalledCount: NEVER,
+  removeOnComplete: { age: KEEP_COMPLETED_S },
+  removeOnFail: { age: KEEP_DEAD_S },
+  metrics: { maxDataPoints: 1440 },
+};
+
+export class Consumer {
+  readonly #client: Redis;
+  readonly #worker: Worker<Envelope, Completion, string>;
+  readonly #logger: Logger;
+  #running = 0;
+  #ended = false;
+  #askedMs: number | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor({ queue, row, connect, prefix, logger, process, lost, backoff }: ConsumerOptions) {
+    this.#logger = logger;
+    this.#client = connect();
+    // A question from before the outage says nothing about the connection after it.
+    this.#client.on('connect', () => {
+      if (this.#askedMs !== undefined) this.#askedMs = Date.now();
+    });
+    const run = async (job: QueuedJob, token = '') => {
+      this.#running += 1;
+      try {
+        return await process(job, token);
+      } finally {
+        this.#running -= 1;
+      }
+    };
+    const settings = {
+      backoffStrategy: (made: number, _type?: string, _error?: Error, job?: { name: string }) =>
+        backoff(job?.name, made),
+    };
+    this.#worker = new Worker<Envelope, Completion, string>(
+      queue,
+      run,
+      { ...WORKER_SETTINGS, connection: this.#client, prefix, autorun: false, concurrency: row.concurrency, settings },
+      blockBriefly,
+    );
+    this.#worker.on(
+      'error',
+      sometimes(SAME_ERROR_MS, ({ message }) => logger.warn({ err: { message } }, 'worker error')),
+    );
+    this.#worker.on('lockRenewalFailed', lost);
+  }
+
+  /** Its loop has ended though nobody closed it. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  start(): void {
+    const over = (error?: unknown) => {
+      if (this.#closing !== undefined) return;
+      this.#ended = true;
+      this.#logger.error({ err: error }, 'the pool ended unexpectedly');
+    };
+    this.#worker.run().then(over, over);
+  }
+
+  /** Ask whether the connection still brings answers, and cut it when none has come for 10 s. */
+  checkConnection(): void {
+    const client = this.#client;
+    // A Cluster's client looks after the connections to its nodes itself.
+    if (client.isCluster || (client.status !== 'ready' && client.status !== 'connect')) return;
+    if (this.#askedMs === undefined) {
+      const answered = () => {
+        this.#askedMs = undefined;
+      };
+      this.#askedMs = Date.now();
+      client.ping().then(answered, answered);
+    } else if (Date.now() - this.#askedMs > QUIET_MS) {
+      this.#logger.warn('the connection to Redis brings no answers; opening another');
+      client.disconnect(true);
+    }
+  }
+
+  /** Take no more jobs, let those that run end, close the connections; at the deadline, cut them and reject. */
+  async close(deadline: Deadline): Promise<void> {
+    this.#closing ??= this.#worker.close();
+    try {
+      // BullMQ's close can hang while Redis is paused: the deadline is ours.
+      await within(deadline.leftMs, this.#closing, () => new Error('the pool was still closing'));
+    } finally {
+      await closeRedis(this.#client, Math.min(1000, deadline.leftMs));
+    }
+  }
+
+  /** Take no more jobs; cut the connections in `ms`, or when the jobs that still run have ended. Never rejects. */
+  async retire(ms: number): Promise<void> {
+    this.#closing ??= this.#worker.close();
+    const closed = new AbortController();
+    const end = () => closed.abort();
+    this.#closing.then(end, end);
+    do await pause(ms, closed.signal);
+    while (this.#running > 0 && !closed.signal.aborted);
+    this.#client.disconnect();
+    await within(ms, this.#closing, () => new Error('still closing')).catch((error: unknown) => {
+      this.#logger.warn({ err: error }, 'a replaced worker did not close');
+    });
+  }
+}
+
+/** Calls `tell` unless it was told of an error with the same message within `ms`. */
+function sometimes(ms: number, tell: (error: Error) => void): (error: Error) => void {
+  let last = '';
+  let untilMs = 0;
+  return (error) => {
+    const nowMs = Date.now();
+    if (error.message === last && nowMs < untilMs) return;
+    last = error.message;
+    untilMs = nowMs + ms;
+    tell(error);
+  };
+}

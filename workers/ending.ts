@@ -1,0 +1,74 @@
+/**
+ * What ends an attempt before its handler does: the deadline, a shutdown, a lost job or a lost lock. One for each.
+ *
+ * Promises: the first reason stays; whoever waits in `unlessEnded` is told at once, and work that goes on regardless is
+ * nobody's any more. A signal is made only for who asks: making one costs 3 µs and `AbortSignal.any` 20, which is half
+ * of what a whole bare job costs. Opens nothing but one timer.
+ */
+
+export class Ending {
+  readonly #waiting = new Set<(reason: Error) => void>();
+  #reason: Error | undefined;
+  #signal: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** End the attempt, unless it has ended already. */
+  end(reason: Error): void {
+    if (this.#reason !== undefined) return;
+    this.#reason = reason;
+    this.settle();
+    this.#signal?.abort(reason);
+    for (const tell of this.#waiting) tell(reason);
+    this.#waiting.clear();
+  }
+
+  /** End the attempt in `ms` milliseconds. */
+  endIn(ms: number, reason: () => Error): void {
+    this.#timer = setTimeout(() => this.end(reason()), ms);
+  }
+
+  /** End the attempt when this signal aborts. */
+  endWith(signal: AbortSignal): void {
+    const end = () => this.end(signal.reason);
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  }
+
+  /** Forget the deadline: the work is done. */
+  settle(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Aborts with the reason. */
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      this.#signal = new AbortController();
+      if (this.#reason !== undefined) this.#signal.abort(this.#reason);
+    }
+    return this.#signal.signal;
+  }
+
+  /** Throws the reason once there is one. */
+  throwIfEnded(): void {
+    if (this.#reason !== undefined) throw this.#reason;
+  }
+
+  /** What `work` gives, or the reason if that comes first: the attempt ends then, whether or not the work listens. */
+  unlessEnded<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.throwIfEnded();
+      this.#waiting.add(reject);
+      const done = () => this.#waiting.delete(reject);
+      work().then(
+        (value) => {
+          done();
+          resolve(value);
+        },
+        (error: unknown) => {
+          done();
+          reject(error);
+        },
+      );
+    });
+  }
+}
