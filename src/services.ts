@@ -138,7 +138,7 @@ export class Services implements Lifecycle {
       }),
     );
     const keptJobs = this.acceptance;
-    this.inspector = new Inspector({ queues, ledger, collectedRequests, breaker, ...(keptJobs && { keptJobs }) });
+    this.inspector = new Inspector({ queues, ledger, collectedRequests, outbox: this.outbox, breaker, keptJobs });
     this.publisher = new Publisher({ redis: this.redis, breaker, keyPrefix });
   }
 

@@ -31,6 +31,8 @@ export class Segment {
   #gone = 0;
   #changed = false;
   #settled = new Uint8Array(64);
+  /** Bytes of `#settled` from the start in which all bits are set. */
+  #full = 0;
   readonly #anchors: { readonly offset: number; readonly first: number }[] = [];
 
   constructor(path: string, first: number) {
@@ -117,7 +119,7 @@ export class Segment {
     const entries: NumberedEntry[] = [];
     const file = await open(this.path, 'r');
     try {
-      let next = Math.max(from, this.first);
+      let next = Math.max(from, this.#firstOpen());
       for (let index = this.#anchorFor(next); index < this.#anchors.length && entries.length === 0; index += STRIDE) {
         const offset = this.#anchors[index]?.offset ?? 0;
         const bytes = Buffer.allocUnsafe((this.#anchors[index + STRIDE]?.offset ?? this.#bytes) - offset);
@@ -134,6 +136,12 @@ export class Segment {
     } finally {
       await file.close();
     }
+  }
+
+  /** The first number that may be open: whole bytes of settled ones are passed over. */
+  #firstOpen(): number {
+    while (this.#full < this.#settled.length && this.#settled[this.#full] === 0xff) this.#full += 1;
+    return this.first + this.#full * 8;
   }
 
   #collect(place: RecordPlace, body: Buffer, from: number, into: NumberedEntry[]): void {

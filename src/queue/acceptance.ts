@@ -158,6 +158,12 @@ export class Acceptance implements Intake, Lifecycle {
     await this.#running?.relay.withdraw(id);
   }
 
+  /** Keep a job that is in Redis already, such as a dead one that is to run again, until its end. */
+  async keep(entry: JournalEntry): Promise<void> {
+    if (this.#direct !== undefined) return;
+    await this.#started().journal.adopt([{ number: 0, entry, handed: true }]);
+  }
+
   /** A job that waits in another process; `unknown` while there may be such. Rejects while Redis is away. */
   async keptElsewhere(tenant: string, id: string) {
     const listed = await this.#acceptedList.find(tenant, id);

@@ -11,8 +11,7 @@ import type { Ledger } from '../database/ledger.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Breaker } from '../redis/breaker.ts';
-import type { ListedJob } from './accepted-list.ts';
-import { queueOfJobId } from './envelope.ts';
+import { JobReader, type JobReaderOptions, type KeptJobs } from './job-reader.ts';
 import { FINISHED, type JobView, rememberedView, type StoredJob, viewOf } from './job-view.ts';
 import type { MillraceQueue, Queues } from './queues.ts';
 
@@ -34,32 +33,19 @@ export interface QueueView {
   readonly paused: boolean;
 }
 
-export interface InspectorOptions {
-  readonly queues: Queues;
-  readonly ledger: Ledger;
-  readonly collectedRequests: CollectedRequests;
-  readonly breaker: Breaker;
-  /** Knows jobs that are accepted and not in Redis yet; without it there are none. */
-  readonly keptJobs?: KeptJobs;
-}
-
-/** Jobs that are in a journal and not in Redis yet: in this process's, and in those of others. */
-export interface KeptJobs {
-  kept(tenant: string, id: string): Promise<JournalEntry | undefined>;
-  /** `unknown`: there may be such a job. Rejects while Redis is away. */
-  keptElsewhere(tenant: string, id: string): Promise<ListedJob | 'unknown' | undefined>;
-  /** Do not hand over this job. Resolves once no call is under way that would. */
-  withdraw(id: string): Promise<void>;
-}
+export type InspectorOptions = JobReaderOptions;
 
 export class Inspector {
+  readonly #reader: JobReader;
   readonly #queues: Queues;
   readonly #ledger: Ledger;
   readonly #collectedRequests: CollectedRequests;
   readonly #breaker: Breaker;
   readonly #keptJobs: KeptJobs | undefined;
 
-  constructor({ queues, ledger, collectedRequests, breaker, keptJobs }: InspectorOptions) {
+  constructor(options: InspectorOptions) {
+    const { queues, ledger, collectedRequests, breaker, keptJobs } = options;
+    this.#reader = new JobReader(options);
     this.#keptJobs = keptJobs;
     this.#queues = queues;
     this.#ledger = ledger;
@@ -68,25 +54,8 @@ export class Inspector {
   }
 
   /** One job. Throws `job-not-found`, also for another tenant's, and `state-unknown` while nobody can know. */
-  async job(tenant: string, id: string): Promise<JobView> {
-    const queue = this.#queueOf(id);
-    let found: Awaited<ReturnType<typeof readJob>>;
-    try {
-      found = await this.#breaker.run(() => readJob(queue, id));
-    } catch (error) {
-      if (!isAppError(error, 'store-unavailable')) throw error;
-      return (await this.#keptHere(tenant, id)) ?? Promise.reject(unknown(id, error));
-    }
-    if (found !== undefined) {
-      if (found.job.data.tenant !== tenant) throw notFound(id);
-      return viewOf(found.job, found.state);
-    }
-    return (
-      (await this.#remembered(tenant, id, queue.name)) ??
-      (await this.#keptHere(tenant, id)) ??
-      (await this.#keptElsewhere(tenant, id)) ??
-      Promise.reject(notFound(id))
-    );
+  job(tenant: string, id: string): Promise<JobView> {
+    return this.#reader.read(tenant, id);
   }
 
   /** Every queue, by name. */
@@ -107,7 +76,7 @@ export class Inspector {
     if (view.state === 'active') throw new AppError('job-active', 'The job is running and cannot be cancelled.');
     const before = await this.#ledger.cancel({ jobId: id, tenant, job: view.job });
     if (before.outcome === 'applied') throw new AppError('job-finished', 'The effect of the job was applied already.');
-    const queue = this.#queueOf(id);
+    const queue = this.#reader.queueOf(id);
     // Only a tombstone of our own is taken back: an older one stands for a cancel that was answered.
     const undo = async () => {
       if (before.outcome === 'none') await this.#ledger.uncancel(id);
@@ -129,7 +98,8 @@ export class Inspector {
     const view = await this.job(tenant, id);
     if (view.state !== 'dead') throw new AppError('job-not-dead', `The job is ${view.state}.`);
     await this.#breaker.run(async () => {
-      const job = await this.#queueOf(id).getJob(id);
+      const job = await this.#reader.queueOf(id).getJob(id);
+      if (job !== undefined) await this.#keptJobs?.keep(entryOfJob(job));
       try {
         await job?.retry('failed', { resetAttemptsMade: true });
       } catch (error) {
@@ -156,30 +126,6 @@ export class Inspector {
     return ((await this.#collectedRequests.find(tenant, id))?.collected_into ?? null) !== null;
   }
 
-  /** What PostgreSQL remembers of a job whose key Redis has lost or not yet seen. */
-  async #remembered(tenant: string, id: string, queue: string): Promise<JobView | undefined> {
-    const request = await this.#collectedRequests.find(tenant, id);
-    if (request !== undefined) {
-      const into = request.collected_into;
-      const result = into === null ? undefined : await this.#ledger.read(into);
-      return rememberedView(id, queue, {
-        job: request.job,
-        state: into === null ? 'accepted' : 'completed',
-        result: result?.outcome === 'applied' ? result.result : null,
-        collectedInto: into === id ? null : into,
-        requestedAt: request.requested_at,
-      });
-    }
-    const record = await this.#ledger.readFor(tenant, id);
-    if (record.outcome === 'none') return undefined;
-    const state = record.outcome === 'applied' ? 'completed' : 'cancelled';
-    return rememberedView(id, queue, {
-      job: record.job,
-      state,
-      ...(record.outcome === 'applied' && { result: record.result }),
-    });
-  }
-
   /** True when a worker has the job. A job that is in no queue yet needs no Redis. */
   async #remove(queue: MillraceQueue, id: string, kept: boolean): Promise<boolean> {
     try {
@@ -188,33 +134,6 @@ export class Inspector {
       if (kept && isAppError(error, 'store-unavailable')) return false;
       throw error;
     }
-  }
-
-  async #keptHere(tenant: string, id: string): Promise<JobView | undefined> {
-    const entry = await this.#keptJobs?.kept(tenant, id);
-    if (entry === undefined) return undefined;
-    // Its cancel may have come while Redis was away.
-    const cancelled = (await this.#ledger.cancelledAmong([id])).has(id);
-    const requestedAt = new Date(entry.requestedAt);
-    return rememberedView(id, entry.queue, {
-      job: entry.name,
-      state: cancelled ? 'cancelled' : 'accepted',
-      requestedAt,
-    });
-  }
-
-  async #keptElsewhere(tenant: string, id: string): Promise<JobView | undefined> {
-    const listed = await this.#keptJobs?.keptElsewhere(tenant, id);
-    if (listed === undefined) return undefined;
-    if (listed === 'unknown') throw unknown(id);
-    const requestedAt = new Date(listed.requestedAt);
-    return rememberedView(id, this.#queueOf(id).name, { job: listed.job, state: 'accepted', requestedAt });
-  }
-
-  #queueOf(id: string): MillraceQueue {
-    const name = queueOfJobId(id);
-    if (name === undefined || !this.#queues.has(name)) throw notFound(id);
-    return this.#queues.get(name);
   }
 
   #look(queue: MillraceQueue): Promise<QueueView> {
@@ -238,13 +157,6 @@ export class Inspector {
   }
 }
 
-async function readJob(queue: MillraceQueue, id: string): Promise<{ job: StoredJob; state: string } | undefined> {
-  // The state is read before the job: a job that finishes in between is seen with its result, never finished without.
-  const state = await queue.getJobState(id);
-  const job = await queue.getJob(id);
-  return job === undefined || state === 'unknown' ? undefined : { job, state };
-}
-
 /** Remove a job that a tombstone stands for. True when it cannot be removed because a worker has it. */
 async function removeOrRunning(queue: MillraceQueue, id: string): Promise<boolean> {
   const job = await queue.getJob(id);
@@ -265,13 +177,18 @@ async function oldestWaitMs(queue: MillraceQueue): Promise<number> {
   return Math.max(0, Date.now() - Math.max(oldest.timestamp + (oldest.opts.delay ?? 0), oldest.processedOn ?? 0));
 }
 
-function notFound(id: string): AppError {
-  return new AppError('job-not-found', `There is no job "${id.slice(0, 100)}".`);
-}
-
-function unknown(id: string, cause?: unknown): AppError {
-  return new AppError('state-unknown', `Job "${id.slice(0, 100)}" may wait in a journal.`, {
-    cause,
-    retryAfterSeconds: 2,
-  });
+/** A job of Redis as the journal keeps it. */
+function entryOfJob({ id = '', queueName, name, data, opts }: StoredJob): JournalEntry {
+  return {
+    id,
+    queue: queueName,
+    name,
+    tenant: data.tenant,
+    data: JSON.stringify(data),
+    requestedAt: data.requestedAt,
+    runAt: data.runAt ?? 0,
+    priority: opts.priority ?? 0,
+    attempts: opts.attempts ?? 1,
+    keyed: data.bodyHash !== undefined,
+  };
 }

@@ -1,9 +1,12 @@
 /** Accepting as a web process does, on a Redis that is killed, emptied, filled and set back. */
 
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UnrecoverableError, Worker } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Deadline } from '../../src/lifecycle.ts';
 import type { Services } from '../../src/services.ts';
+import { openJournal, write } from '../support/journal-folder.ts';
 import { eventually } from '../support/millrace-process.ts';
 import { FIXTURE_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
 import { type PrivateStore, startPrivateRedis } from '../support/stores.ts';
@@ -154,6 +157,22 @@ describe('while Redis is away', () => {
     expect((await ask(6)).state).toBe('waiting');
   });
 
+  it('refuses new jobs when others have been waiting for too long', async () => {
+    await begin({ JOURNAL_MAX_AGE_MINUTES: '0.005' });
+    await redis.kill();
+    await eventually(
+      () =>
+        ask(1).then(
+          () => undefined,
+          (error: unknown) => error,
+        ),
+      (error) => error !== undefined,
+      10_000,
+    ).then((error) => expect(error).toMatchObject({ code: 'journal-full', retryAfterSeconds: 30 }));
+    await redis.restart();
+    await drained();
+  });
+
   it('another process takes over the journal of one that has ended', async () => {
     await begin();
     await redis.kill();
@@ -167,7 +186,92 @@ describe('while Redis is away', () => {
   });
 });
 
+describe('two web processes', () => {
+  it('the other one says accepted of what waits here, once Redis is back and before it is handed over', async () => {
+    await begin();
+    const other = await startProducerSide(world, FIXTURE_JOBS, { journal: true });
+    try {
+      await redis.kill();
+      const ids: string[] = [];
+      for (let n = 0; n < 3000; n += 100) {
+        const asked = await Promise.all(Array.from({ length: 100 }, (_, index) => ask(n + index)));
+        ids.push(...asked.map(({ id }) => id));
+      }
+      await expect(other.inspector.job('default', ids[0] ?? '')).rejects.toMatchObject({ code: 'state-unknown' });
+      await redis.restart();
+      const seen = new Set<string>();
+      await eventually(
+        async () => {
+          const state = await other.inspector
+            .job('default', ids.at(-1) ?? '')
+            .then((job) => job.state)
+            .catch((error: { code: string }) => error.code);
+          seen.add(state);
+          return state;
+        },
+        (state) => state === 'waiting',
+        20_000,
+      );
+      // Never "not found": it was accepted all along.
+      expect([...seen].filter((state) => !['state-unknown', 'accepted', 'waiting'].includes(state))).toEqual([]);
+      await drained();
+    } finally {
+      await stopProducerSide(other);
+    }
+  });
+
+  it('a running one takes in what an ended one has left', async () => {
+    await begin();
+    const directory = world.config.JOURNAL_DIR ?? '';
+    const left = join(directory, `aaaaaaaaaaaa.1.bbbbbbbbbbbb.00c0ffee`);
+    await mkdir(left);
+    const id = 'learning_00000000000000000000000000c0ffee';
+    const data = JSON.stringify({ tenant: 'default', payload: { n: 7 }, requestedAt: Date.now(), timeoutMs: 1000 });
+    const job = {
+      id,
+      queue: 'learning',
+      name: 'learning.chaos-bare',
+      tenant: 'default',
+      data,
+      requestedAt: Date.now(),
+    };
+    const journal = await openJournal(left);
+    await write(journal, [{ ...job, runAt: 0, priority: 0, attempts: 1, keyed: false }]);
+    await journal.stop(Deadline.in(5000));
+    const lifeless = Date.now() / 1000 - 61;
+    await utimes(left, lifeless, lifeless);
+    await eventually(numbersWaiting, (numbers) => numbers.includes(7), 15_000);
+    expect(await readdir(directory)).not.toContain('aaaaaaaaaaaa.1.bbbbbbbbbbbb.00c0ffee');
+  });
+});
+
 describe('when Redis has lost what it was given', () => {
+  it('has a dead job that was let run again', async () => {
+    await begin();
+    const { id } = await ask(1);
+    const worker = new Worker('learning', async () => Promise.reject(new UnrecoverableError('internal: no')), {
+      connection: { url: world.config.REDIS_URL, maxRetriesPerRequest: null },
+      prefix: world.config.QUEUE_PREFIX,
+    });
+    try {
+      await eventually(
+        async () => stateOf(id),
+        (state) => state === 'dead',
+        10_000,
+      );
+    } finally {
+      await worker.close();
+    }
+    await eventually(
+      async () => figures()?.open,
+      (open) => open === 0,
+      15_000,
+    );
+    await services.inspector.retry('default', id);
+    await services.redis.flushall();
+    await eventually(numbersWaiting, (numbers) => numbers.includes(1), 15_000);
+  });
+
   it('hands everything unfinished over again after FLUSHALL, to be looked up in the ledger first', async () => {
     await begin();
     const ids = [];
