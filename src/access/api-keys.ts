@@ -6,7 +6,7 @@
  * other is `store-unavailable` within 2 s. Keys that nobody issued cost at most one query per 5 s each.
  */
 
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { asStoreError, type Database, isDatabaseAway } from '../database/connection.ts';
 import { AppError, isAppError, type Problem } from '../errors.ts';
 import { within } from '../lifecycle.ts';
@@ -210,7 +210,7 @@ async function ask<T>(query: Promise<T>): Promise<T> {
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+  return hash('sha256', text);
 }
 
 function sameHash(a: string, b: string): boolean {

@@ -20,7 +20,7 @@ export async function withRedis<T>(config: LocalConfig, name: string, work: (red
     // `once` rejects with the first error: nobody wants a command to try again by itself.
     await within(READY_MS, once(redis, 'ready'), () => new Error(`no answer within ${READY_MS} ms`)).catch(
       (cause: unknown) => {
-        const why = messageOf(cause).replace(/[.]$/, '');
+        const why = reasonOf(cause).replace(/[.]$/, '');
         throw new AppError('store-unavailable', `The queue Redis at ${placeOf(url)} cannot be used: ${why}.`, {
           cause,
         });
@@ -30,6 +30,12 @@ export async function withRedis<T>(config: LocalConfig, name: string, work: (red
   } finally {
     await closeRedis(redis);
   }
+}
+
+/** In a person's words: a client of a Cluster only says that it has no slots. */
+function reasonOf(cause: unknown): string {
+  const last = cause instanceof Error && 'lastNodeError' in cause ? cause.lastNodeError : undefined;
+  return last === undefined ? messageOf(cause) : `no node of the Cluster answers: ${messageOf(last)}`;
 }
 
 /** What stands before the keys of one command: on a Cluster also a hash tag, since one transaction uses them all. */

@@ -9,36 +9,46 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { streamOf } from './open-streams.ts';
 
+/** Plain fields: a set of one, filled and emptied for every request, would cost a tenth of a small request. */
 interface Connection {
-  /** Oldest first. */
-  readonly waiting: Set<ServerResponse>;
-  /** The newest request, answered or not: the only one that can still be on its way. */
+  /** The response that is being sent. */
+  first: ServerResponse | undefined;
+  /** Those behind it, oldest first. */
+  others: ServerResponse[] | undefined;
+  /** The newest request, answered or not, until it is whole and answered: the only one that can still be on its way. */
   newest: IncomingMessage | undefined;
   /** The request that was on its way when somebody last looked, and since when. */
   late: IncomingMessage | undefined;
   lateSinceMs: number;
 }
 
-const NOBODY: ReadonlySet<ServerResponse> = new Set();
-
 export class Connections {
   readonly #all = new Map<Duplex, Connection>();
 
   add(socket: Duplex): void {
-    this.#all.set(socket, { waiting: new Set(), newest: undefined, late: undefined, lateSinceMs: 0 });
+    this.#all.set(socket, { first: undefined, others: undefined, newest: undefined, late: undefined, lateSinceMs: 0 });
   }
 
   /** A request has come in on its connection, and `response` will answer it. */
   take(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#all.get(request.socket);
     if (connection === undefined) return;
-    connection.waiting.add(response);
     connection.newest = request;
+    if (connection.first === undefined) {
+      connection.first = response;
+    } else {
+      connection.others ??= [];
+      connection.others.push(response);
+    }
   }
 
   /** `response` was sent, or never will be. */
   release(response: ServerResponse): void {
-    this.#all.get(response.req.socket)?.waiting.delete(response);
+    const connection = this.#all.get(response.req.socket);
+    if (connection === undefined) return;
+    if (connection.first === response) connection.first = connection.others?.shift();
+    else connection.others = connection.others?.filter((other) => other !== response);
+    if (connection.newest?.complete && connection.first === undefined) connection.newest = undefined;
   }
 
   /** Every open connection. */
@@ -47,8 +57,9 @@ export class Connections {
   }
 
   /** The responses that a connection waits for, oldest first. */
-  waitingOn(socket: Duplex): ReadonlySet<ServerResponse> {
-    return this.#all.get(socket)?.waiting ?? NOBODY;
+  waitingOn(socket: Duplex): readonly ServerResponse[] {
+    const { first, others = [] } = this.#all.get(socket) ?? {};
+    return first === undefined ? [] : [first, ...others];
   }
 
   /** Node tells only the response at the head of a closed connection; those queued behind it are told here. */
@@ -67,9 +78,10 @@ export class Connections {
     const nowMs = performance.now();
     const found: Duplex[] = [];
     for (const [socket, connection] of this.#all) {
-      const { newest, waiting } = connection;
+      const { first, others, newest } = connection;
       if (newest === undefined || newest.complete) continue;
-      const stream = [...waiting].map(streamOf).at(-1);
+      const last = others?.at(-1) ?? first;
+      const stream = last && streamOf(last);
       if (stream !== undefined) {
         if (nowMs - (stream.waitingSinceMs ?? nowMs) >= limitMs) found.push(socket);
       } else if (connection.late !== newest) {

@@ -166,7 +166,7 @@ export class HttpServer implements Lifecycle {
       this.#server.close(() => resolve());
     }).then(() => enough.abort());
     for (const socket of this.#connections.sockets()) {
-      const last = [...this.#connections.waitingOn(socket)].at(-1);
+      const last = this.#connections.waitingOn(socket).at(-1);
       if (last !== undefined) this.#sayGoodbye(last);
     }
     this.#server.closeIdleConnections();

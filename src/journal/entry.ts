@@ -53,10 +53,22 @@ export function encodeEntry(entry: JournalEntry): Buffer {
   return bytes;
 }
 
-/** Read the entry that starts at `start`; `end` is where the next one does. Throws RangeError on bytes that are none. */
-export function decodeEntry(bytes: Buffer, start: number): { entry: JournalEntry; end: number } {
+/** Where the next entry starts. Throws RangeError on bytes that are none. */
+export function endOfEntry(bytes: Buffer, start: number): number {
   const end = start + bytes.readUInt32BE(start);
   if (end > bytes.length || end === start) throw new RangeError('an entry is longer than its record');
+  return end;
+}
+
+/** The id and the queue of the entry that starts at `start`, without the rest of it. */
+export function peekEntry(bytes: Buffer, start: number): Pick<JournalEntry, 'id' | 'queue'> {
+  const idEnd = start + 6 + bytes.readUInt16BE(start + 4);
+  const queueEnd = idEnd + 1 + bytes.readUInt8(idEnd);
+  return { id: bytes.toString('latin1', start + 6, idEnd), queue: bytes.toString('latin1', idEnd + 1, queueEnd) };
+}
+
+/** Read the entry that starts at `start` and ends at `end`. */
+export function decodeEntry(bytes: Buffer, start: number, end: number): JournalEntry {
   let at = start + 4;
   const text = (lengthBytes: 1 | 2) => {
     const from = at + lengthBytes;
@@ -73,5 +85,5 @@ export function decodeEntry(bytes: Buffer, start: number): { entry: JournalEntry
   const attempts = bytes.readUInt8(at + 17);
   const keyed = (bytes.readUInt8(at + 18) & KEYED) !== 0;
   const data = bytes.toString('utf8', at + NUMBERS, end);
-  return { entry: { id, queue, name, tenant, data, requestedAt, runAt, priority, attempts, keyed }, end };
+  return { id, queue, name, tenant, data, requestedAt, runAt, priority, attempts, keyed };
 }

@@ -16,7 +16,7 @@ import type { JournalEntry } from './entry.ts';
 import { Group } from './group.ts';
 import { recover, removeSegment, writeNotes } from './recovery.ts';
 import type { Seal } from './seal.ts';
-import type { NumberedEntry, Segment } from './segment.ts';
+import type { NumberedEntry, NumberedId, Page, Segment } from './segment.ts';
 import { SegmentWriter } from './segment-writer.ts';
 
 export interface JournalOptions {
@@ -125,7 +125,7 @@ export class Journal implements Lifecycle {
   }
 
   /** Entries from a number on that are not settled, in order, also those that are not on disk yet. `next`: go on there. */
-  async read(from: number): Promise<{ entries: readonly NumberedEntry[]; next: number }> {
+  async read(from: number): Promise<Page<NumberedEntry>> {
     for (const segment of this.#segments) {
       if (segment.end <= from) continue;
       const read = await segment.read(from, this.#seal);
@@ -133,6 +133,16 @@ export class Journal implements Lifecycle {
     }
     const waiting = this.#unsynced.filter((group) => group.first + group.count > from);
     return { entries: waiting.flatMap((group) => group.from(from)), next: this.#end };
+  }
+
+  /** As `read`, without what is in the entries, and only of what is on disk. */
+  async list(from: number): Promise<Page<NumberedId>> {
+    for (const segment of this.#segments) {
+      if (segment.end <= from || segment.open === 0) continue;
+      const listed = await segment.list(from, this.#seal);
+      if (listed.entries.length > 0) return listed;
+    }
+    return { entries: [], next: this.#end };
   }
 
   /** Every entry below `number` has been handed over. Written down by `note`. */

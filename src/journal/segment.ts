@@ -5,7 +5,7 @@
  */
 
 import { open } from 'node:fs/promises';
-import { decodeEntry, type JournalEntry } from './entry.ts';
+import { decodeEntry, endOfEntry, type JournalEntry, peekEntry } from './entry.ts';
 import { type RecordPlace, scanRecords } from './record.ts';
 import { type Seal, unsealed } from './seal.ts';
 
@@ -17,7 +17,24 @@ export interface NumberedEntry {
   readonly handed: boolean;
 }
 
+/** What tells a job: enough to ask what has become of it. */
+export interface NumberedId {
+  readonly number: number;
+  readonly id: string;
+  readonly queue: string;
+  /** It was handed over before it was written here. */
+  readonly handed: boolean;
+}
+
+/** Some of a file, in order; `next` is where to go on. */
+export interface Page<T> {
+  readonly entries: T[];
+  readonly next: number;
+}
+
 const ANCHOR_BYTES = 64 * 1024;
+type Decode<T> = (bytes: Buffer, start: number, end: number, number: number, handed: boolean) => T;
+
 /** Anchors whose records are read at once. */
 const STRIDE = 4;
 
@@ -114,9 +131,26 @@ export class Segment {
     this.#gone += 1;
   }
 
-  /** Entries that are not settled, in order from `from` on: some 256 KB of them. `next`: where to go on. */
-  async read(from: number, seal: Seal | undefined): Promise<{ entries: NumberedEntry[]; next: number }> {
-    const entries: NumberedEntry[] = [];
+  /** Entries that are not settled, in order from `from` on: some 256 KB of them. */
+  read(from: number, seal: Seal | undefined): Promise<Page<NumberedEntry>> {
+    return this.#page(from, seal, (bytes, start, end, number, handed) => ({
+      number,
+      entry: decodeEntry(bytes, start, end),
+      handed,
+    }));
+  }
+
+  /** As `read`, without what is in them. */
+  list(from: number, seal: Seal | undefined): Promise<Page<NumberedId>> {
+    return this.#page(from, seal, (bytes, start, _end, number, handed) => ({
+      number,
+      ...peekEntry(bytes, start),
+      handed,
+    }));
+  }
+
+  async #page<T>(from: number, seal: Seal | undefined, decode: Decode<T>): Promise<Page<T>> {
+    const entries: T[] = [];
     const file = await open(this.path, 'r');
     try {
       let next = Math.max(from, this.#firstOpen());
@@ -127,7 +161,7 @@ export class Segment {
         scanRecords(bytes.subarray(0, bytesRead), offset, {
           record: (place, body) => {
             if (place.first + place.count <= from) return;
-            this.#collect(place, unsealed(seal, place.sealed, body), from, entries);
+            this.#collect(place, unsealed(seal, place.sealed, body), from, decode, entries);
             next = place.first + place.count;
           },
         });
@@ -138,20 +172,22 @@ export class Segment {
     }
   }
 
+  #collect<T>(place: RecordPlace, body: Buffer, from: number, decode: Decode<T>, into: T[]): void {
+    let start = 0;
+    for (let index = 0; index < place.count; index++) {
+      const end = endOfEntry(body, start);
+      const number = place.first + index;
+      if (number >= from && !this.isSettled(number)) {
+        into.push(decode(body, start, end, number, place.kind === 'handed'));
+      }
+      start = end;
+    }
+  }
+
   /** The first number that may be open: whole bytes of settled ones are passed over. */
   #firstOpen(): number {
     while (this.#full < this.#settled.length && this.#settled[this.#full] === 0xff) this.#full += 1;
     return this.first + this.#full * 8;
-  }
-
-  #collect(place: RecordPlace, body: Buffer, from: number, into: NumberedEntry[]): void {
-    let at = 0;
-    for (let index = 0; index < place.count; index++) {
-      const { entry, end } = decodeEntry(body, at);
-      at = end;
-      const number = place.first + index;
-      if (number >= from && !this.isSettled(number)) into.push({ number, entry, handed: place.kind === 'handed' });
-    }
   }
 
   /** Index of the anchor from which a number is found. */

@@ -210,7 +210,8 @@ export class Acceptance implements Intake, Lifecycle {
       await settlement.verify();
       if (pending.size > WORTH_LISTING) await acceptedList.publish(pending.entries());
     };
-    const relay = new Relay({ journal, passing, breaker, pending, beforeResuming, logger });
+    const onHanded = (entries: readonly NumberedEntry[], atMs: number) => settlement.recent.note(entries, atMs);
+    const relay = new Relay({ journal, passing, breaker, pending, beforeResuming, onHanded, logger });
     const field = basename(folder).split('.').at(-1) ?? '';
     const key = `${config.QUEUE_PREFIX}:${queueKeys.journalMarks()}`;
     const memory = new RedisMemory({ redis, breaker, key, field });

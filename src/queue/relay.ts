@@ -13,6 +13,7 @@
 
 import { isAppError, messageOf } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
+import type { NumberedEntry } from '../journal/segment.ts';
 import { type Deadline, type Lifecycle, pause } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
@@ -31,6 +32,8 @@ export interface RelayOptions {
   readonly pending: PendingJobs;
   /** Looks what Redis has lost, and hands that over, before anything new is. Tried again while it rejects. */
   readonly beforeResuming: () => Promise<void>;
+  /** Told of every batch that has reached its queues. */
+  readonly onHanded: (entries: readonly NumberedEntry[], atMs: number) => void;
   readonly logger: Logger;
   readonly clock?: () => number;
 }
@@ -52,6 +55,7 @@ export class Relay implements Lifecycle {
   readonly #breaker: Breaker;
   readonly #pending: PendingJobs;
   readonly #beforeResuming: () => Promise<void>;
+  readonly #onHanded: RelayOptions['onHanded'];
   readonly #logger: Logger;
   readonly #clock: () => number;
   readonly #pace = new RelayPace();
@@ -68,9 +72,11 @@ export class Relay implements Lifecycle {
   /** Resolved when nothing is under way any more. */
   #idle: (() => void) | undefined;
 
-  constructor({ journal, passing, breaker, pending, beforeResuming, logger, clock = Date.now }: RelayOptions) {
+  constructor(options: RelayOptions) {
+    const { journal, passing, breaker, pending, beforeResuming, onHanded, logger, clock = Date.now } = options;
     this.#pending = pending;
     this.#beforeResuming = beforeResuming;
+    this.#onHanded = onHanded;
     this.#journal = journal;
     this.#passing = passing;
     this.#breaker = breaker;
@@ -177,6 +183,7 @@ export class Relay implements Lifecycle {
       await this.#passing.pass(this.#withdrawn.size === 0 ? batch.items : this.#withoutWithdrawn(batch.items));
       this.#pace.took(this.#clock() - batch.startedMs);
       this.#end(batch);
+      this.#onHanded(batch.items, this.#clock());
       this.#handed(batch.items);
     } catch (error) {
       if (!isAppError(error, 'store-unavailable')) {

@@ -9,11 +9,12 @@
  */
 
 import type { Journal } from '../journal/journal.ts';
-import type { NumberedEntry } from '../journal/segment.ts';
+import type { NumberedId } from '../journal/segment.ts';
 import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import { type Handover, MOST_LOOKED_AT, type Whereabouts } from './handover.ts';
 import type { Passing } from './passing.ts';
+import { RecentJobs } from './recent-jobs.ts';
 import type { Mark, RedisMemory, RedisSight } from './redis-memory.ts';
 import type { Relay } from './relay.ts';
 import { Timeline } from './timeline.ts';
@@ -36,6 +37,8 @@ const PASS_MS = 300;
 const DRY_PAGES = 3;
 
 export class Settlement {
+  /** Told of every batch that was handed over. */
+  readonly recent = new RecentJobs();
   readonly #options: SettlementOptions;
   readonly #clock: () => number;
   readonly #timeline = new Timeline();
@@ -64,6 +67,7 @@ export class Settlement {
     const untilMs = this.#clock() + PASS_MS;
     const end = this.#timeline.numberAt(this.#clock() - LOOK_AFTER_MS);
     const gone: number[] = [];
+    await this.#lookAtRecent(untilMs, gone);
     await this.#walk(0, end, untilMs, 1, gone);
     this.#cursor = await this.#walk(this.#cursor, end, untilMs, DRY_PAGES, gone);
     if (gone.length === 0) return;
@@ -102,23 +106,41 @@ export class Settlement {
     return remembered;
   }
 
+  /** Look at jobs that were handed over a moment ago. */
+  async #lookAtRecent(untilMs: number, gone: number[]): Promise<void> {
+    const beforeMs = this.#clock() - LOOK_AFTER_MS;
+    while (this.#clock() < untilMs) {
+      const jobs = this.recent.take(beforeMs, MOST_LOOKED_AT);
+      if (jobs.length === 0) return;
+      await this.#lookAt(jobs, gone);
+    }
+  }
+
   /** Look at open entries from a number on until there is nothing new; returns where to go on, 0 after the last. */
   async #walk(from: number, end: number, untilMs: number, dryPages: number, gone: number[]): Promise<number> {
     const { journal } = this.#options;
     let dry = 0;
     let at = from;
     while (at < end && dry < dryPages && this.#clock() < untilMs) {
-      const { entries, next } = await journal.read(at);
-      const handed = entries.filter((each) => each.handed || each.number < end);
-      const looks = await this.#whereabouts(handed);
-      const finished = handed.filter((_each, index) => looks[index] === 'finished').map(({ number }) => number);
-      const missing = handed.filter((_each, index) => looks[index] === 'missing').map(({ number }) => number);
-      journal.settle(finished);
-      gone.push(...missing);
-      if (finished.length + missing.length === 0) dry += 1;
+      const { entries, next } = await journal.list(at);
+      const news = await this.#lookAt(
+        entries.filter((each) => each.handed || each.number < end),
+        gone,
+      );
+      if (!news) dry += 1;
       at = next;
     }
     return at >= end ? 0 : at;
+  }
+
+  /** Settle what is finished and note what is gone; false when there was neither. */
+  async #lookAt(jobs: readonly NumberedId[], gone: number[]): Promise<boolean> {
+    const looks = await this.#whereabouts(jobs);
+    const finished = jobs.filter((_each, index) => looks[index] === 'finished').map(({ number }) => number);
+    const missing = jobs.filter((_each, index) => looks[index] === 'missing').map(({ number }) => number);
+    this.#options.journal.settle(finished);
+    gone.push(...missing);
+    return finished.length + missing.length > 0;
   }
 
   async #replay(from: number, end: number): Promise<number> {
@@ -127,7 +149,7 @@ export class Settlement {
     for (let at = from; at < journal.end; ) {
       const { entries, next } = await journal.read(at);
       const handed = entries.filter((each) => each.handed || each.number < end);
-      const looks = await this.#whereabouts(handed);
+      const looks = await this.#whereabouts(handed.map(({ number, entry }) => ({ number, ...entry, handed: true })));
       const missing = handed.filter((_each, index) => looks[index] === 'missing');
       for (let index = 0; index < missing.length; index += MOST_LOOKED_AT) {
         await passing.replay(missing.slice(index, index + MOST_LOOKED_AT));
@@ -138,7 +160,7 @@ export class Settlement {
     return lost;
   }
 
-  async #whereabouts(entries: readonly NumberedEntry[]): Promise<Whereabouts[]> {
+  async #whereabouts(entries: readonly NumberedId[]): Promise<Whereabouts[]> {
     const { breaker, handover } = this.#options;
     const looks = new Array<Whereabouts>(entries.length).fill('open');
     for (const [queue, indexes] of groupByQueue(entries)) {
@@ -147,7 +169,7 @@ export class Settlement {
         const found = await breaker.run(() =>
           handover.look(
             queue,
-            some.map((index) => entries[index]?.entry.id ?? ''),
+            some.map((index) => entries[index]?.id ?? ''),
           ),
         );
         for (const [place, index] of some.entries()) looks[index] = found[place] ?? 'open';
@@ -158,11 +180,11 @@ export class Settlement {
 }
 
 /** Indexes of the entries of each queue. */
-function groupByQueue(entries: readonly NumberedEntry[]): Map<string, number[]> {
+function groupByQueue(entries: readonly NumberedId[]): Map<string, number[]> {
   const groups = new Map<string, number[]>();
-  for (const [index, { entry }] of entries.entries()) {
-    const group = groups.get(entry.queue);
-    if (group === undefined) groups.set(entry.queue, [index]);
+  for (const [index, { queue }] of entries.entries()) {
+    const group = groups.get(queue);
+    if (group === undefined) groups.set(queue, [index]);
     else group.push(index);
   }
   return groups;

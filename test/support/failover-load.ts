@@ -15,6 +15,7 @@ import type { World } from './world.ts';
 export interface Answer {
   /** The number that its job writes. */
   readonly n: number;
+  /** 0: there was none, and `state` says why. */
   readonly status: number;
   readonly id: string;
   readonly state: string;
@@ -112,7 +113,7 @@ class Client {
   stream(lines: number): () => Promise<void> {
     let on = true;
     const line = async () => {
-      while (on) await this.#enqueue();
+      while (on && (await this.#enqueue()));
     };
     const running = Promise.all(Array.from({ length: lines }, line));
     const stop = async () => {
@@ -171,16 +172,24 @@ class Client {
     await Promise.all([...this.#streams].map((stop) => stop()));
   }
 
-  async #enqueue(): Promise<void> {
+  /** False when there was no answer: then nobody asks on. */
+  async #enqueue(): Promise<boolean> {
     const n = this.#next++;
     const askedMs = Date.now();
-    const response = await fetch(`${this.#base}/v1/jobs`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ job: 'learning.slow', payload: { n, ms: this.#jobMs } }),
-      signal: AbortSignal.timeout(10_000),
-    });
-    const { id = '', state = '' } = (await response.json()) as { id?: string; state?: string };
-    this.answers.push({ n, status: response.status, id, state, askedMs, answeredMs: Date.now() });
+    const tell = (status: number, { id = '', state = '' }: { id?: string; state?: string }) =>
+      this.answers.push({ n, status, id, state, askedMs, answeredMs: Date.now() });
+    try {
+      const response = await fetch(`${this.#base}/v1/jobs`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ job: 'learning.slow', payload: { n, ms: this.#jobMs } }),
+        signal: AbortSignal.timeout(10_000),
+      });
+      tell(response.status, (await response.json()) as { id?: string; state?: string });
+      return true;
+    } catch (error) {
+      tell(0, { state: String(error) });
+      return false;
+    }
   }
 }

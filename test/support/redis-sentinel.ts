@@ -108,9 +108,7 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
       );
       return next;
     },
-    failOver: async () => {
-      await sentinels[0]?.with((client) => client.call('SENTINEL', 'FAILOVER', NAME));
-    },
+    failOver: () => failOver(sentinels),
     holdReplication: () => held.hold(),
     stop,
   };
@@ -136,6 +134,19 @@ async function masterOf(sentinels: readonly RedisNode[], servers: readonly Redis
     if (master !== undefined) return master;
   }
   throw new Error('No Sentinel knows the master.');
+}
+
+/** Begin a failover. One that is still ending, and replicas that are not yet back, are waited for. */
+async function failOver(sentinels: readonly RedisNode[]): Promise<void> {
+  const order = async (): Promise<string> => {
+    try {
+      return String(await sentinels[0]?.with((client) => client.call('SENTINEL', 'FAILOVER', NAME)));
+    } catch (error) {
+      if (error instanceof Error && /^(INPROG|NOGOODSLAVE)/.test(error.message)) return error.message;
+      throw error;
+    }
+  };
+  await settles('the order to fail over', FAILOVER_MS, order, (answer) => answer === 'OK');
 }
 
 async function roleOf(server: RedisNode): Promise<unknown> {
