@@ -59,9 +59,9 @@ export interface HealthReport {
     readonly cache: 'connected' | 'memory-fallback';
     /** `stalled`: jobs wait and nobody works on them. */
     readonly queue: 'healthy' | 'stalled' | 'unavailable';
-    /** `behind`: jobs wait in it for Redis. `refusing`: nothing can be accepted. */
-    readonly journal: 'accepting' | 'behind' | 'refusing';
   };
+  /** `behind`: jobs wait in it for Redis. `refusing`: nothing can be accepted. */
+  readonly journal: 'accepting' | 'behind' | 'refusing';
   /** For each service that is not as it should be, why and what to do; `warnings` for what is accepted. */
   readonly reasons: Readonly<Record<string, string>>;
   readonly version: string;
@@ -140,8 +140,9 @@ export class Health {
       redis: queue !== undefined ? 'disconnected' : refused === '' ? 'connected' : 'misconfigured',
       cache: cache === undefined ? 'connected' : 'memory-fallback',
       queue: typeof looks === 'string' ? 'unavailable' : stalled === undefined ? 'healthy' : 'stalled',
-      journal: figures.trouble !== undefined ? 'refusing' : figures.behindMs > BEHIND_MS ? 'behind' : 'accepting',
     };
+    const { trouble, behindMs } = figures;
+    const journal = trouble !== undefined ? 'refusing' : behindMs > BEHIND_MS ? 'behind' : 'accepting';
     const told = {
       database,
       redis: queue ?? refused,
@@ -151,8 +152,9 @@ export class Health {
       warnings: warnings.map(({ reason, cure }) => `${reason} ${cure}`).join(' '),
     };
     return {
-      status: statusOf(services),
+      status: statusOf(services, journal),
       services,
+      journal,
       reasons: Object.fromEntries(Object.entries(told).flatMap(([name, text]) => (text ? [[name, text]] : []))),
       version: this.#options.version,
       uptime: this.#uptime(),
@@ -229,7 +231,10 @@ function journalReason({ pending, behindMs, setAside, trouble }: HealthOptions['
   return told.join(' ');
 }
 
-function statusOf({ database, redis, cache, queue, journal }: HealthReport['services']): HealthReport['status'] {
+function statusOf(
+  { database, redis, cache, queue }: HealthReport['services'],
+  journal: HealthReport['journal'],
+): HealthReport['status'] {
   if (redis === 'misconfigured' || journal === 'refusing') return 'error';
   const well = database === 'connected' && redis === 'connected' && cache === 'connected' && queue === 'healthy';
   return well && journal === 'accepting' ? 'ok' : 'degraded';

@@ -137,15 +137,13 @@ export class Acceptance implements Intake, Lifecycle {
   }
 
   /** Accept a job. Throws `journal-full` or `journal-unwritable` when nothing can be promised. */
-  async take(job: PreparedJob): Promise<Taken> {
+  take(job: PreparedJob): Promise<Taken> {
     const { relay, pending } = this.#started();
     if (this.#direct === undefined || pending.size > 0) return relay.take(job);
-    try {
-      return await this.#direct.take(job);
-    } catch (error) {
+    return this.#direct.take(job).catch((error: unknown) => {
       if (!isAppError(error, 'store-unavailable')) throw error;
       return relay.take(job);
-    }
+    });
   }
 
   /** The entry of a job that waits for Redis in this process. */

@@ -15,7 +15,7 @@ export type Taken = 'handed' | 'kept';
 
 /** Takes responsibility for prepared jobs. The same id twice is harmless. */
 export interface Intake {
-  /** Resolves once the job is safe; rejects when it is not, though it may have reached its queue all the same. */
+  /** Resolves once the job is safe; throws or rejects when it is not, though it may have reached its queue all the same. */
   take(job: PreparedJob): Promise<Taken>;
   /** The entry of a job that is not in its queue yet, when it is known here. */
   kept(tenant: string, id: string): Promise<JournalEntry | undefined>;

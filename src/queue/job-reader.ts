@@ -47,24 +47,30 @@ export class JobReader {
   /** One job. Throws `job-not-found`, also for another tenant's, and `state-unknown` while nobody can know. */
   async read(tenant: string, id: string): Promise<JobView> {
     const queue = this.queueOf(id);
-    let found: Awaited<ReturnType<typeof readJob>>;
+    let found: JobView | undefined;
     try {
-      found = await this.#options.breaker.run(() => readJob(queue, id));
+      found = await this.#inQueue(tenant, id);
     } catch (error) {
       if (!isAppError(error, 'store-unavailable')) throw error;
       return (await this.#keptHere(tenant, id)) ?? Promise.reject(unknown(id, error));
     }
-    if (found !== undefined) {
-      if (found.job.data.tenant !== tenant) throw notFound(id);
-      return viewOf(found.job, found.state);
-    }
     return (
+      found ??
       (await this.#keptHere(tenant, id)) ??
       (await this.#remembered(tenant, id, queue.name)) ??
       (await this.#inOutbox(tenant, id, queue.name)) ??
       (await this.#keptElsewhere(tenant, id, queue.name)) ??
+      // It may have come from the outbox or another journal between the first look and the others.
+      (await this.#inQueue(tenant, id)) ??
       Promise.reject(notFound(id))
     );
+  }
+
+  async #inQueue(tenant: string, id: string): Promise<JobView | undefined> {
+    const found = await this.#options.breaker.run(() => readJob(this.queueOf(id), id));
+    if (found === undefined) return undefined;
+    if (found.job.data.tenant !== tenant) throw notFound(id);
+    return viewOf(found.job, found.state);
   }
 
   /** The queue that a job's id names. Throws `job-not-found`. */

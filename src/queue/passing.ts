@@ -32,8 +32,6 @@ export interface PassingOptions {
   readonly clock?: () => number;
 }
 
-/** Milliseconds after which an entry is late: somebody may have cancelled its job meanwhile. */
-const LATE_MS = 500;
 const MOST_REFUSALS = 3;
 
 export class Passing {
@@ -47,16 +45,17 @@ export class Passing {
     this.#clock = options.clock ?? Date.now;
   }
 
-  /** Pass entries on, in order. Rejects with `store-unavailable` while Redis is away. */
-  async pass(entries: readonly NumberedEntry[]): Promise<void> {
-    const lateMs = this.#clock() - LATE_MS;
-    if (!entries.some(({ entry }) => entry.requestedAt < lateMs)) return this.#handOver(entries);
-    await this.#handOver(await this.#recheck(entries, lateMs));
+  /**
+   * Pass entries on, in order; `late`: they have waited for Redis to come back, and may have been cancelled meanwhile.
+   * Rejects with `store-unavailable` while Redis is away.
+   */
+  async pass(entries: readonly NumberedEntry[], late: boolean): Promise<void> {
+    await this.#handOver(late ? await this.#recheck(entries) : entries);
   }
 
-  /** As `pass`, for entries that were passed on before and are lost: whatever is known of them is in the ledger. */
+  /** Pass on entries that were passed on before and are lost: whatever is known of them is in the ledger. */
   async replay(entries: readonly NumberedEntry[]): Promise<void> {
-    await this.#handOver(await this.#recheck(entries, Number.POSITIVE_INFINITY));
+    await this.#handOver(await this.#recheck(entries));
   }
 
   async #handOver(entries: readonly NumberedEntry[]): Promise<void> {
@@ -136,17 +135,13 @@ export class Passing {
     logger.error({ jobId: each.entry.id, job: each.entry.name, err: error }, 'an accepted job was set aside');
   }
 
-  /** Leave out what was cancelled since; the worker looks again at everything that came before `lateMs`. */
-  async #recheck(entries: readonly NumberedEntry[], lateMs: number): Promise<NumberedEntry[]> {
-    const late = entries.filter(({ entry }) => entry.requestedAt < lateMs);
-    const cancelled = await this.#cancelled(late.map(({ entry }) => entry.id));
-    const kept: NumberedEntry[] = [];
-    for (const each of entries) {
-      if (each.entry.requestedAt >= lateMs) kept.push(each);
-      else if (cancelled.has(each.entry.id)) this.#options.journal.settle([each.number]);
-      else kept.push({ ...each, entry: { ...each.entry, data: withRecheck(each.entry.data) } });
-    }
-    return kept;
+  /** Leave out what was cancelled since; the worker looks again at the rest. */
+  async #recheck(entries: readonly NumberedEntry[]): Promise<NumberedEntry[]> {
+    const cancelled = await this.#cancelled(entries.map(({ entry }) => entry.id));
+    this.#options.journal.settle(entries.filter(({ entry }) => cancelled.has(entry.id)).map(({ number }) => number));
+    return entries
+      .filter(({ entry }) => !cancelled.has(entry.id))
+      .map((each) => ({ ...each, entry: { ...each.entry, data: withRecheck(each.entry.data) } }));
   }
 
   async #cancelled(ids: readonly string[]): Promise<ReadonlySet<string>> {

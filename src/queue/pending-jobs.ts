@@ -61,6 +61,11 @@ export class PendingJobs {
     if (this.#numbers.size > 0) this.#behindSinceMs ??= this.#clock();
   }
 
+  /** What had to wait for Redis to come back is handed over. */
+  catchUp(): void {
+    this.#behindSinceMs = undefined;
+  }
+
   /** Throws `journal-full` when no more may wait. */
   refuseWhenFull(): void {
     const { mostPending, longestPendingMs } = this.#limits;

@@ -54,7 +54,9 @@ export class Producer {
 
   /** Accept a request. Throws `unknown-job`, `invalid-input`, `idempotency-key-reused`, `journal-full`, … */
   async enqueue(request: EnqueueRequest): Promise<Enqueued> {
-    return this.hand(this.prepare(request));
+    const prepared = this.prepare(request);
+    if (prepared.repeatable) return this.hand(prepared);
+    return answer(prepared, prepared.envelope, 'queued', await this.#intake.take(prepared));
   }
 
   /**

@@ -35,6 +35,11 @@ export class RelayLine {
     return this.#held[0]?.number ?? this.#end;
   }
 
+  /** Entries in memory. */
+  get held(): number {
+    return this.#held.length;
+  }
+
   /** Are there entries that have to be read back? */
   get hasGap(): boolean {
     return this.#end < this.#journal.end;

@@ -38,13 +38,18 @@ export interface RelayOptions {
   readonly clock?: () => number;
 }
 
+/** Calls under way: two, so that batches gather while Redis works; more while the line is long. */
 const MOST_IN_FLIGHT = 2;
+const MOST_IN_FLIGHT_WHEN_LONG = 6;
+const LONG = 400;
 /** Milliseconds between two tries while Redis answers but takes no writes. */
 const RETRY_MS = 250;
 
 interface Batch {
   readonly items: readonly RelayItem[];
   readonly startedMs: number;
+  /** It has waited for Redis to come back. */
+  readonly late: boolean;
   /** Resolves when it has ended, one way or the other. */
   ended?: Promise<void>;
 }
@@ -67,6 +72,8 @@ export class Relay implements Lifecycle {
   readonly #failed: RelayItem[] = [];
   #halted: Promise<void> | undefined;
   #holds = 0;
+  /** Entries below have waited for Redis to come back: somebody may have cancelled their jobs meanwhile. */
+  #lateEnd = 0;
   #scheduled = false;
   readonly #ended = new AbortController();
   /** Resolved when nothing is under way any more. */
@@ -87,7 +94,7 @@ export class Relay implements Lifecycle {
   }
 
   /** Accept a job. Throws `journal-full` or `journal-unwritable`; then nothing may be relied on. */
-  async take(job: PreparedJob): Promise<Taken> {
+  take(job: PreparedJob): Promise<Taken> {
     this.#pending.refuseWhenFull();
     const entry = entryOf(job);
     const { number, group } = this.#journal.add(entry);
@@ -164,23 +171,29 @@ export class Relay implements Lifecycle {
   }
 
   #pump(): void {
-    // Late entries are looked up in the ledger first: a second batch would overtake them.
-    const most = this.#pending.behindMs === 0 ? MOST_IN_FLIGHT : 1;
-    while (this.#goes && this.#inFlight.length < most) {
+    while (this.#goes && this.#inFlight.length < this.#mostInFlight()) {
+      const late = this.#line.first < this.#lateEnd;
       const items = this.#line.next(this.#pace.most);
       if (items.length === 0) {
         if (this.#line.hasGap) void this.#readOn();
         return;
       }
-      const batch: Batch = { items, startedMs: this.#clock() };
+      const batch: Batch = { items, startedMs: this.#clock(), late };
       batch.ended = this.#send(batch);
     }
+  }
+
+  #mostInFlight(): number {
+    // Late entries are looked up in the ledger first: a second batch would overtake them.
+    if (this.#line.first < this.#lateEnd || this.#inFlight[0]?.late === true) return 1;
+    return this.#line.held > LONG ? MOST_IN_FLIGHT_WHEN_LONG : MOST_IN_FLIGHT;
   }
 
   async #send(batch: Batch): Promise<void> {
     this.#inFlight.push(batch);
     try {
-      await this.#passing.pass(this.#withdrawn.size === 0 ? batch.items : this.#withoutWithdrawn(batch.items));
+      const items = this.#withdrawn.size === 0 ? batch.items : this.#withoutWithdrawn(batch.items);
+      await this.#passing.pass(items, batch.late);
       this.#pace.took(this.#clock() - batch.startedMs);
       this.#end(batch);
       this.#onHanded(batch.items, this.#clock());
@@ -215,7 +228,9 @@ export class Relay implements Lifecycle {
     this.#pending.remove(items);
     for (const { ticket } of items) ticket?.hand();
     const left = [...this.#failed, ...this.#inFlight.flatMap(({ items: [first] }) => first ?? [])];
-    this.#journal.handed(Math.min(this.#line.first, ...left.map(({ number }) => number)));
+    const handedEnd = Math.min(this.#line.first, ...left.map(({ number }) => number));
+    this.#journal.handed(handedEnd);
+    if (handedEnd >= this.#lateEnd) this.#pending.catchUp();
     this.#schedule();
   }
 
@@ -237,6 +252,7 @@ export class Relay implements Lifecycle {
     this.#tickets.release();
     this.#halted ??= this.#redisTakesJobs().then(() => {
       this.#halted = undefined;
+      this.#lateEnd = this.#journal.end;
       this.#schedule();
       this.#tellIdle();
     });

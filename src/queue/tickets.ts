@@ -1,15 +1,18 @@
 /**
  * Everybody who waits for an answer to an accepted job.
  *
- * Promises: nobody is told that a job is safe before it is on disk; nobody waits for Redis longer than `ANSWER_MS` after
- * that, and not at all while Redis is known to be slow or away.
+ * Promises: nobody is told that a job is safe before it is on disk; nobody waits for a Redis that has not answered a call
+ * for `ANSWER_MS`, and nobody longer than `LONGEST_MS`: while the line moves, waiting for it is what slows callers down to
+ * what Redis takes.
  */
 
 import type { Group } from '../journal/group.ts';
 import { Ticket } from './ticket.ts';
 
-/** Milliseconds for which an answer waits for Redis, so that the job can be read back at once. */
+/** Milliseconds for which an answer waits for a call that Redis has not answered. */
 export const ANSWER_MS = 50;
+/** Milliseconds for which an answer waits for its turn while Redis answers. */
+const LONGEST_MS = 500;
 
 export class Tickets {
   readonly #clock: () => number;
@@ -70,16 +73,19 @@ export class Tickets {
   }
 
   #arm(): void {
-    const oldest = this.#waiting[0];
-    if (oldest === undefined || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.#expire(), Math.max(1, oldest.sinceMs + ANSWER_MS - this.#clock()));
+    if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => this.#look(), ANSWER_MS / 2);
   }
 
-  #expire(): void {
+  #look(): void {
     this.#timer = undefined;
-    const nowMs = this.#clock();
-    const late = this.#waiting.findIndex((ticket) => !ticket.handed && ticket.sinceMs + ANSWER_MS > nowMs);
-    for (const ticket of this.#waiting.splice(0, late === -1 ? this.#waiting.length : late)) ticket.keep();
+    const olderMs = this.#clock() - LONGEST_MS;
+    const hopeful = this.#hopeful();
+    this.#waiting = this.#waiting.filter((ticket) => {
+      if (ticket.handed) return false;
+      if (hopeful && ticket.sinceMs > olderMs) return true;
+      ticket.keep();
+      return false;
+    });
     this.#arm();
   }
 }

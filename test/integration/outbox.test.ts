@@ -292,10 +292,12 @@ describe('a row of the outbox', () => {
 
   test('whose job was cancelled goes away and is handed over to nobody', async () => {
     const id = await enqueue('learning.apply-feedback', FEEDBACK);
-    await services.ledger.cancel({ jobId: id, tenant: 'default', job: 'learning.apply-feedback' });
+    expect(await services.inspector.job('default', id)).toMatchObject({ state: 'accepted' });
+    expect(await services.inspector.cancel('default', id)).toMatchObject({ state: 'cancelled' });
     await startRelay();
     await relayed();
     expect(await jobOf(id)).toBeUndefined();
+    expect(await services.inspector.job('default', id)).toMatchObject({ state: 'cancelled' });
   });
 
   test('whose NOTIFY was lost is found by the sweep', async () => {
@@ -429,6 +431,8 @@ describe('a row that can never be accepted', () => {
     expect(counted).toEqual({ relayed: 3, 'set-aside': 3 });
     const rows = new OutboxRows({ database: services.database });
     expect(await rows.find('default', ids[0] ?? '')).toMatchObject({ setAside: { code: 'unknown-job' } });
+    const view = await services.inspector.job('default', ids[1] ?? '');
+    expect(view).toMatchObject({ state: 'dead', error: { code: 'invalid-input' } });
   });
 
   test('is put off and tried again first, when the reason is one that nobody foresaw', async () => {

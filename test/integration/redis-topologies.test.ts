@@ -4,12 +4,13 @@ import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { addHealth } from '../../src/cli/health.ts';
 import { addPing } from '../../src/cli/ping.ts';
-import { type Config, loadConfig } from '../../src/config.ts';
+import { type Config, loadConfig, loadLocalConfig } from '../../src/config.ts';
 import { isAppError } from '../../src/errors.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
 import { StoreCheck } from '../../src/monitoring/store-check.ts';
 import { loadCatalog } from '../../src/queue/catalog.ts';
+import { closeRedis, connectRedis, redisReady } from '../../src/redis/connections.ts';
 import { queueKeys } from '../../src/redis/keys.ts';
 import { WebProcess } from '../../src/web.ts';
 import { WorkerProcess } from '../../workers/worker.ts';
@@ -27,6 +28,7 @@ const SEVERAL_SLOTS = /CROSSSLOT|same slot|non local key|undeclared key/i;
 interface Topology {
   readonly url: string;
   readonly nodes: readonly RedisNode[];
+  readonly sentinels?: readonly RedisNode[];
   /** The master that has the queues' keys. */
   owner(prefix: string): Promise<RedisNode>;
   /** Let its replica take over while it lives. */
@@ -51,6 +53,19 @@ const TOPOLOGIES: readonly (readonly [name: string, start: () => Promise<Topolog
   ],
 ];
 
+test.each([
+  ['redis+sentinel://:secret@127.0.0.1:PORT/mymaster', 'All sentinels are unreachable'],
+  ['redis+cluster://:secret@127.0.0.1:PORT', 'no node of the Cluster answers'],
+])('millrace ping says why %s cannot be used, and not its password', async (url, why) => {
+  const port = await freePort();
+  const config = loadLocalConfig({}, { REDIS_URL: url.replace('PORT', String(port)), QUEUE_PREFIX: '{bull}' });
+  const program = new Command().exitOverride();
+  addPing(program, { print: () => {}, say: () => {}, config: async () => config });
+  const failure = await program.parseAsync(['node', 'millrace', 'ping']).catch((error: Error) => error.message);
+  expect(failure).toContain(`The queue Redis at 127.0.0.1:${port} cannot be used: ${why}`);
+  expect(failure).not.toContain('secret');
+});
+
 describe.each(TOPOLOGIES)('on a Redis %s', (name, start) => {
   let topology: Topology;
   let world: World;
@@ -67,7 +82,9 @@ describe.each(TOPOLOGIES)('on a Redis %s', (name, start) => {
       {
         ...world.environment,
         REDIS_URL: topology.url,
+        REDIS_CACHE_URL: topology.url,
         QUEUE_PREFIX: `{${world.name}}`,
+        CACHE_KEY_PREFIX: `{${world.name}-cache}:`,
         PORT: String(await freePort()),
         BOARD_PASSWORD,
         EDIT_BATCH_WINDOW_MINUTES: '0',
@@ -86,7 +103,8 @@ describe.each(TOPOLOGIES)('on a Redis %s', (name, start) => {
   afterAll(async () => {
     await web?.stop(Deadline.in(5000));
     await worker?.stop(Deadline.in(5000));
-    const open = async () => (await Promise.all(topology.nodes.map(connections))).flat();
+    const servers = [...topology.nodes, ...(topology.sentinels ?? [])];
+    const open = async () => (await Promise.all(servers.map(connections))).flat();
     try {
       await eventually(open, (left) => left.length === 0, 3000);
       expect(logged.filter((line) => SEVERAL_SLOTS.test(line))).toEqual([]);
@@ -125,7 +143,10 @@ describe.each(TOPOLOGIES)('on a Redis %s', (name, start) => {
     expect(accepted).toMatchObject({ status: 202 });
     const done = await ask('GET', `/v1/jobs/${accepted.body.id}?wait=20`);
     expect(done.body).toMatchObject({ state: 'completed', result: { edits: 1 } });
-    expect((await ask('GET', '/api/profile/style?userId=writer')).body).toMatchObject({ edits: 1 });
+    for (let read = 0; read < 2; read++) {
+      expect((await ask('GET', '/api/profile/style?userId=writer')).body).toMatchObject({ edits: 1 });
+    }
+    expect(await web.services.cache.stats()).toMatchObject({ status: 'connected', hits: 1 });
     const stream = config.KEY_PREFIX + queueKeys.events('default');
     const events = await web.services.redis.xrange(stream, '-', '+');
     expect(JSON.stringify(events)).toMatch(/profile\.updated/);
@@ -211,12 +232,7 @@ describe.each(TOPOLOGIES)('on a Redis %s', (name, start) => {
       ({ status }) => status === 202,
       15_000,
     );
-    const done = await eventually(
-      () => ask('GET', `/v1/jobs/${enqueued.body.id}?wait=2`),
-      ({ body }) => body.state === 'completed',
-      20_000,
-    );
-    expect(done.body).toMatchObject({ result: { edits: 1 } });
+    expect(await completed(enqueued.body.id)).toMatchObject({ result: { edits: 1 } });
     await eventually(
       async () => (await topology.owner(config.QUEUE_PREFIX)) !== master,
       (handedOver) => handedOver,
@@ -224,7 +240,31 @@ describe.each(TOPOLOGIES)('on a Redis %s', (name, start) => {
     );
     await back(master);
     await ready();
+    const later = await ask('POST', '/v1/jobs', edit(user));
+    expect(await completed(later.body.id)).toMatchObject({ state: 'completed' });
   });
+
+  test('a client starts although the first address of its URL is dead', async () => {
+    const url = topology.url.replace('@', `@127.0.0.1:${await freePort()},`);
+    const { logger } = web.services;
+    const client = connectRedis({ url, role: 'producer', name: 'first-dead', logger });
+    try {
+      await redisReady(client, 5000);
+      expect(await client.ping()).toBe('PONG');
+    } finally {
+      await closeRedis(client);
+    }
+  });
+
+  /** The job once it is completed. While a failover is under way nobody may know it, but nobody may deny it. */
+  async function completed(id: unknown): Promise<Record<string, unknown>> {
+    const look = async () => {
+      const answer = await ask('GET', `/v1/jobs/${id}?wait=2`);
+      expect(answer).not.toMatchObject({ status: 404 });
+      return answer;
+    };
+    return (await eventually(look, ({ body }) => body.state === 'completed', 20_000)).body;
+  }
 
   /** Our connections to a node, by name. */
   async function connections(node: RedisNode): Promise<string[]> {
