@@ -28,14 +28,15 @@ export interface JournalEntry {
 const NUMBERS = 8 + 8 + 1 + 1 + 1;
 const KEYED = 1;
 
-/** The bytes of an entry. Ids, names and tenants are ASCII; only the data may be any text. */
-export function encodeEntry(entry: JournalEntry): Buffer {
+/** How many bytes an entry takes. */
+export function entryBytes({ id, queue, name, tenant, data }: JournalEntry): number {
+  return 4 + 2 + id.length + 1 + queue.length + 1 + name.length + 2 + tenant.length + NUMBERS + Buffer.byteLength(data);
+}
+
+/** Write an entry of `length` bytes at `start`. Ids, names and tenants are ASCII; only the data may be any text. */
+export function encodeEntry(entry: JournalEntry, bytes: Buffer, start: number, length: number): void {
   const { id, queue, name, tenant, data } = entry;
-  const dataBytes = Buffer.byteLength(data);
-  const bytes = Buffer.allocUnsafe(
-    4 + 2 + id.length + 1 + queue.length + 1 + name.length + 2 + tenant.length + NUMBERS + dataBytes,
-  );
-  let at = bytes.writeUInt32BE(bytes.length, 0);
+  let at = bytes.writeUInt32BE(length, start);
   at = bytes.writeUInt16BE(id.length, at);
   at += bytes.write(id, at, 'latin1');
   at = bytes.writeUInt8(queue.length, at);
@@ -50,7 +51,6 @@ export function encodeEntry(entry: JournalEntry): Buffer {
   at = bytes.writeUInt8(entry.attempts, at);
   at = bytes.writeUInt8(entry.keyed ? KEYED : 0, at);
   bytes.write(data, at, 'utf8');
-  return bytes;
 }
 
 /** Where the next entry starts. Throws RangeError on bytes that are none. */

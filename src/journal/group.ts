@@ -1,7 +1,10 @@
 /** Entries that are written, and made durable, together. */
 
-import { encodeEntry, type JournalEntry } from './entry.ts';
+import { encodeEntry, entryBytes, type JournalEntry } from './entry.ts';
 import type { NumberedEntry } from './segment.ts';
+
+/** Of the first buffer: a few entries. */
+const FIRST_BYTES = 4096;
 
 export class Group {
   /** Number of its first entry; the others follow. */
@@ -11,7 +14,7 @@ export class Group {
   /** Resolves once the entries are on disk; rejects when they are not, and never will be, to be relied on. */
   readonly synced: Promise<void>;
   readonly #entries: JournalEntry[] = [];
-  readonly #parts: Buffer[] = [];
+  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
   #bytes = 0;
   #done: () => void = () => {};
   #failed: (error: unknown) => void = () => {};
@@ -36,16 +39,21 @@ export class Group {
   }
 
   /** The entries as bytes, one after the other. */
-  get parts(): readonly Buffer[] {
-    return this.#parts;
+  get body(): Buffer {
+    return this.#buffer.subarray(0, this.#bytes);
   }
 
   /** Take an entry in; returns its number. */
   push(entry: JournalEntry): number {
-    const bytes = encodeEntry(entry);
+    const length = entryBytes(entry);
+    if (this.#bytes + length > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#bytes + length));
+      this.#buffer.copy(larger, 0, 0, this.#bytes);
+      this.#buffer = larger;
+    }
+    encodeEntry(entry, this.#buffer, this.#bytes, length);
+    this.#bytes += length;
     this.#entries.push(entry);
-    this.#parts.push(bytes);
-    this.#bytes += bytes.length;
     return this.first + this.#entries.length - 1;
   }
 

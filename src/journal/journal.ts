@@ -227,7 +227,7 @@ export class Journal implements Lifecycle {
   }
 
   async #write(group: Group): Promise<void> {
-    const body = this.#seal === undefined ? group.parts : this.#seal.close(group.parts);
+    const body = this.#seal === undefined ? group.body : this.#seal.close(group.body);
     const { first, count, handed } = group;
     const head = { kind: handed ? 'handed' : 'accepted', sealed: this.#seal !== undefined, count, first } as const;
     await this.#writer.write(head, body, (segment) => this.#segments.push(segment));

@@ -41,13 +41,10 @@ const MAGIC = Buffer.from('MRJ1');
 const KINDS: readonly RecordKind[] = ['accepted', 'handed'];
 
 /** The head of a record with this body. */
-export function encodeHead({ kind, sealed, count, first }: RecordHead, body: readonly Buffer[]): Buffer {
+export function encodeHead({ kind, sealed, count, first }: RecordHead, body: Buffer): Buffer {
   const head = Buffer.alloc(HEAD_BYTES);
   MAGIC.copy(head);
-  head.writeUInt32BE(
-    body.reduce((sum, part) => sum + part.length, 0),
-    4,
-  );
+  head.writeUInt32BE(body.length, 4);
   head.writeUInt8(KINDS.indexOf(kind), 12);
   head.writeUInt8(sealed ? 1 : 0, 13);
   head.writeUInt32BE(count, 16);
@@ -56,9 +53,8 @@ export function encodeHead({ kind, sealed, count, first }: RecordHead, body: rea
   return head;
 }
 
-function checksum(head: Buffer, body: readonly Buffer[]): number {
-  // zlib begins anew at a null pointer, which an empty buffer may be.
-  return body.reduce((sum, part) => (part.length === 0 ? sum : crc32(part, sum)), crc32(head.subarray(12)));
+function checksum(head: Buffer, body: Buffer): number {
+  return crc32(body, crc32(head.subarray(12)));
 }
 
 /** The record at `at` of `bytes`, whose first byte lies at `base` in the file; undefined when no whole one is there. */
@@ -71,7 +67,7 @@ function readRecord(bytes: Buffer, at: number, base: number): { place: RecordPla
   if (bodyBytes > MOST_RECORD_BYTES || kind === undefined || left < length) return undefined;
   const body = bytes.subarray(at + HEAD_BYTES, at + length);
   const head = bytes.subarray(at, at + HEAD_BYTES);
-  if (checksum(head, [body]) !== head.readUInt32BE(8)) return undefined;
+  if (checksum(head, body) !== head.readUInt32BE(8)) return undefined;
   const place: RecordPlace = {
     kind,
     sealed: head.readUInt8(13) === 1,

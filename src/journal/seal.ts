@@ -15,13 +15,10 @@ export class Seal {
   }
 
   /** Nonce, ciphertext and tag. */
-  close(parts: readonly Buffer[]): Buffer[] {
+  close(plain: Buffer): Buffer {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce);
-    const sealed = parts.map((part) => cipher.update(part));
-    // GCM is a stream: nothing is left for the end.
-    cipher.final();
-    return [nonce, ...sealed, cipher.getAuthTag()];
+    return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   }
 
   /** The plain bytes. Throws a `BootError` when they were sealed with another key. */

@@ -35,15 +35,15 @@ export class SegmentWriter {
   }
 
   /** Write a record and wait until it is on disk. `began` is told of a new file. */
-  async write(head: RecordHead, body: readonly Buffer[], began: (segment: Segment) => void): Promise<void> {
+  async write(head: RecordHead, body: Buffer, began: (segment: Segment) => void): Promise<void> {
     try {
       if (this.#segment !== undefined && this.#segment.bytes >= this.#segmentBytes) await this.close();
       const { file, segment } = await this.#current(head.first, began);
       const bytes = encodeHead(head, body);
       const offset = segment.bytes;
-      await writeAll(file, [bytes, ...body], offset);
+      await writeAll(file, [bytes, body], offset);
       if (DSYNC === 0) await file.datasync();
-      segment.wrote({ ...head, offset, length: HEAD_BYTES + bytes.readUInt32BE(4) });
+      segment.wrote({ ...head, offset, length: HEAD_BYTES + body.length });
     } catch (error) {
       await this.#abandon();
       throw error;
@@ -80,29 +80,16 @@ export class SegmentWriter {
   }
 }
 
-/** Most buffers of one `writev`: IOV_MAX of Linux and macOS. */
-const MOST_PARTS = 1024;
-
 async function writeAll(file: FileHandle, parts: readonly Buffer[], position: number): Promise<void> {
-  let at = position;
-  for (let from = 0; from < parts.length; from += MOST_PARTS) {
-    const some = parts.slice(from, from + MOST_PARTS);
-    const wanted = some.reduce((sum, part) => sum + part.length, 0);
-    const { bytesWritten } = await file.writev(some, at);
-    // A short write is what a disk that has just become full answers.
-    if (bytesWritten < wanted) {
-      const rest = Buffer.concat(some).subarray(bytesWritten);
-      await writeRest(file, rest, at + bytesWritten);
-    }
-    at += wanted;
-  }
-}
-
-async function writeRest(file: FileHandle, rest: Buffer, position: number): Promise<void> {
+  const wanted = parts.reduce((sum, part) => sum + part.length, 0);
+  const { bytesWritten } = await file.writev(parts, position);
+  if (bytesWritten === wanted) return;
+  // A short write is what a disk that has just become full answers; the next one tells why.
+  const rest = Buffer.concat(parts).subarray(bytesWritten);
   for (let done = 0; done < rest.length; ) {
-    const { bytesWritten } = await file.write(rest, done, rest.length - done, position + done);
-    if (bytesWritten === 0) throw Object.assign(new Error('The disk takes no more bytes.'), { code: 'ENOSPC' });
-    done += bytesWritten;
+    const more = await file.write(rest, done, rest.length - done, position + bytesWritten + done);
+    if (more.bytesWritten === 0) throw Object.assign(new Error('The disk takes no more bytes.'), { code: 'ENOSPC' });
+    done += more.bytesWritten;
   }
 }
 
