@@ -31,13 +31,23 @@ export const ERRORS = {
   'bad-request': row(400, 'never', 'The request is not valid HTTP.', 'Send one Host header, and a length or chunking.'),
   'malformed-json': row(400, 'never', 'The body is not JSON.', 'Send one JSON object, encoded as UTF-8.'),
   'undecodable-body': row(400, 'never', 'The body could not be decoded.', 'Make Content-Encoding match the bytes sent.'),
-  'body-too-large': row(413, 'never', 'The body is larger than the limit.', 'Send at most 256 KB; keep big data elsewhere.'),
-  'unsupported-media-type': row(415, 'never', 'This content type is not accepted.', 'Send application/json in UTF-8.'),
+  'body-too-large': row(413, 'never', 'The body is larger than the limit.', 'Send at most 256 KB, 4 MB as a list of jobs; keep big data elsewhere.'),
+  'unsupported-media-type': row(
+    415,
+    'never',
+    'This content type is not accepted.',
+    'Send application/json in UTF-8; a stream of jobs is application/x-ndjson.',
+  ),
   'unsupported-encoding': row(415, 'never', 'This content encoding is not accepted.', 'Send identity, gzip, deflate or br.'),
   'method-not-allowed': row(405, 'never', 'This path does not answer that method.', 'Use a method that the Allow header lists.'),
   'not-found': row(404, 'never', 'There is nothing at this path.', 'See GET /v1/definitions and the README for the paths.'),
   'headers-too-large': row(431, 'never', 'The header fields are larger than the limit.', 'Send at most 16 KB of headers.'),
-  'request-timeout': row(408, 'never', 'The request did not arrive in time.', 'Send the whole request within 30 s.'),
+  'request-timeout': row(
+    408,
+    'never',
+    'The request did not arrive in time.',
+    'Send the whole request within 30 s; in a stream, let no 30 s pass without a byte.',
+  ),
 
   // The request could be read, and is wrong.
   'invalid-input': row(422, 'never', 'The request is well formed but wrong.', 'Mend each problem at the pointer it names.'),
@@ -57,7 +67,12 @@ export const ERRORS = {
 
   // The service cannot, for now.
   'store-unavailable': row(503, 'later', 'A store that this needs is away.', 'Try again after Retry-After; GET /health says which.'),
-  'journal-full': row(503, 'later', 'The journal of accepted jobs has no room.', 'Try again after Retry-After; free its disk or raise the limit that the detail names.'),
+  'journal-full': row(
+    503,
+    'later',
+    'The journal of accepted jobs has no room.',
+    'Try again after Retry-After; free its disk or raise the limit that the detail names.',
+  ),
   'journal-unwritable': row(503, 'later', 'The journal of accepted jobs cannot be written.', 'Try again after Retry-After; mend the disk of JOURNAL_DIR.'),
   'state-unknown': row(503, 'later', 'Nobody can know the state of this job just now.', 'Try again after Retry-After: Redis is away, or has just come back.'),
   'shutting-down': row(503, 'later', 'This process is stopping.', 'Try again; another process will answer.'),

@@ -16,6 +16,7 @@ import { addKeysList } from './keys-list.ts';
 import { addKeysRevoke } from './keys-revoke.ts';
 import { addMigrate } from './migrate.ts';
 import { addPing } from './ping.ts';
+import { addSetAside } from './set-aside.ts';
 import { terminal } from './terminal.ts';
 
 const EXIT_FAILED = 1;
@@ -40,6 +41,7 @@ function createProgram(): Command {
   addMigrate(program, terminal);
   addPing(program, terminal);
   addHealth(program, terminal);
+  addSetAside(program, terminal);
   addDemo(program, terminal);
   return program;
 }

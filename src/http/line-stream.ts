@@ -177,13 +177,14 @@ export class LineStream implements OpenStream {
       this.#inWork = this.#inWork.slice(this.#written);
       this.#written = 0;
     }
-    if (text !== '' && !isGone(this.#request, this.#response)) this.#full = !this.#response.write(text);
+    if (isGone(this.#request, this.#response)) return;
+    if (text !== '') this.#full = !this.#response.write(text);
     this.#take();
   }
 
   /** The last line, once everything that was taken is answered and nothing more will be taken. */
   #endIfDone(): void {
-    if (this.#over || this.#written < this.#inWork.length) return;
+    if (this.#over || this.#written < this.#inWork.length || isGone(this.#request, this.#response)) return;
     if (this.#why === undefined && !(this.#complete && this.#lines.isEmpty)) return;
     const why = this.#why;
     const { accepted, refused } = this.#items;

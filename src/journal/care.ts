@@ -1,6 +1,6 @@
 /**
- * Keeping a journal's folder in order: shows that its process lives, writes its notes, drops finished files, and takes
- * in what processes that have ended have left.
+ * Keeping a journal's folder in order: shows that its process lives, writes its notes, drops finished files, takes in
+ * what processes that have ended have left, and jobs that were set aside and may try again.
  *
  * Promises: what an orphan holds is on disk here before the orphan is removed; a job that both hold is one job.
  */
@@ -11,11 +11,13 @@ import type { Claim } from './claim.ts';
 import { Journal } from './journal.ts';
 import type { Seal } from './seal.ts';
 import type { NumberedEntry } from './segment.ts';
+import type { SetAside } from './set-aside.ts';
 
 export interface CareOptions {
   readonly claim: Claim;
   readonly journal: Journal;
   readonly seal: Seal | undefined;
+  readonly setAside: SetAside;
   /** Told of every entry that is taken in. */
   readonly adopted: (entry: NumberedEntry) => void;
   readonly logger: Logger;
@@ -40,6 +42,7 @@ export class Care {
     await claim.show();
     this.#shownMs = Date.now();
     await this.adopt();
+    await this.#takeBack();
   }
 
   /** Take in every orphan. */
@@ -47,6 +50,15 @@ export class Care {
     const { claim } = this.#options;
     for (let orphan = await claim.takeOrphan(); orphan !== undefined; orphan = await claim.takeOrphan()) {
       await this.#takeIn(orphan);
+    }
+  }
+
+  /** Take in jobs that were set aside and may try again. */
+  async #takeBack(): Promise<void> {
+    const { journal, setAside, adopted } = this.#options;
+    for (const entry of await setAside.returned()) {
+      await journal.adopt([{ number: 0, entry, handed: false }], adopted);
+      await setAside.tookBack(entry.id);
     }
   }
 

@@ -60,11 +60,24 @@ export function endOfEntry(bytes: Buffer, start: number): number {
   return end;
 }
 
+/** Queue and job names come again and again: one string for each. */
+const names = new Map<string, string>();
+
+function interned(text: string): string {
+  const known = names.get(text);
+  if (known !== undefined) return known;
+  names.set(text, text);
+  return text;
+}
+
 /** The id and the queue of the entry that starts at `start`, without the rest of it. */
 export function peekEntry(bytes: Buffer, start: number): Pick<JournalEntry, 'id' | 'queue'> {
   const idEnd = start + 6 + bytes.readUInt16BE(start + 4);
   const queueEnd = idEnd + 1 + bytes.readUInt8(idEnd);
-  return { id: bytes.toString('latin1', start + 6, idEnd), queue: bytes.toString('latin1', idEnd + 1, queueEnd) };
+  return {
+    id: bytes.toString('latin1', start + 6, idEnd),
+    queue: interned(bytes.toString('latin1', idEnd + 1, queueEnd)),
+  };
 }
 
 /** Read the entry that starts at `start` and ends at `end`. */
@@ -76,8 +89,8 @@ export function decodeEntry(bytes: Buffer, start: number, end: number): JournalE
     return bytes.toString('latin1', from, at);
   };
   const id = text(2);
-  const queue = text(1);
-  const name = text(1);
+  const queue = interned(text(1));
+  const name = interned(text(1));
   const tenant = text(2);
   const requestedAt = bytes.readDoubleBE(at);
   const runAt = bytes.readDoubleBE(at + 8);

@@ -2,12 +2,38 @@
  * Accepted jobs that their queue would not take: one file each, for a person to look at.
  *
  * Promises: a job is in its file, whole and on disk, before it is dropped from the journal; setting it aside twice is
- * one file. The files belong to no process: they stay where they are.
+ * one file. The files belong to no process: they stay where they are until somebody lets them try again, when the next
+ * web process that looks takes them into its journal, or drops them.
  */
 
-import { mkdir, open, readdir, rename } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { JournalEntry } from './entry.ts';
+
+const fileSchema = z.object({
+  reason: z.string(),
+  id: z.string(),
+  queue: z.string(),
+  name: z.string(),
+  tenant: z.string(),
+  requestedAt: z.number(),
+  runAt: z.number(),
+  priority: z.int(),
+  attempts: z.int(),
+  keyed: z.boolean(),
+  envelope: z.record(z.string(), z.unknown()),
+});
+
+/** A job that is set aside, and why. */
+export interface JobAside {
+  readonly entry: JournalEntry;
+  readonly reason: string;
+}
+
+/** How a file's name ends: it waits for a person, or a person has let it try again. */
+const WAITS = '.json';
+const RETURNS = '.retry';
 
 export class SetAside {
   readonly #folder: string;
@@ -31,7 +57,7 @@ export class SetAside {
 
   /** Keep a job and why it did not go. */
   async put(entry: JournalEntry, reason: string): Promise<void> {
-    const path = join(this.#folder, `${entry.id}.json`);
+    const path = this.#path(entry.id, WAITS);
     const draft = await open(`${path}.new`, 'w', 0o600);
     try {
       const { data, ...rest } = entry;
@@ -44,7 +70,55 @@ export class SetAside {
     await this.#recount();
   }
 
+  /** Every job that is set aside. */
+  list(): Promise<JobAside[]> {
+    return this.#read(WAITS);
+  }
+
+  /** Let a job try again; false when no such job is set aside. */
+  async retry(id: string): Promise<boolean> {
+    return unlessMissing(rename(this.#path(id, WAITS), this.#path(id, RETURNS)));
+  }
+
+  /** Give a job up for good; false when no such job is set aside. */
+  async drop(id: string): Promise<boolean> {
+    return unlessMissing(rm(this.#path(id, WAITS)));
+  }
+
+  /** Jobs that may try again. Whoever has them in its journal says so with `tookBack`. */
+  async returned(): Promise<JournalEntry[]> {
+    return (await this.#read(RETURNS)).map(({ entry }) => entry);
+  }
+
+  async tookBack(id: string): Promise<void> {
+    await unlessMissing(rm(this.#path(id, RETURNS)));
+    await this.#recount();
+  }
+
+  #path(id: string, ending: string): string {
+    return join(this.#folder, `${id}${ending}`);
+  }
+
+  async #read(ending: string): Promise<JobAside[]> {
+    const names = (await readdir(this.#folder)).filter((name) => name.endsWith(ending)).sort();
+    const files = await Promise.all(names.map((name) => readFile(join(this.#folder, name), 'utf8')));
+    return files.map((text) => {
+      const { reason, envelope, ...rest } = fileSchema.parse(JSON.parse(text));
+      return { reason, entry: { ...rest, data: JSON.stringify(envelope) } };
+    });
+  }
+
   async #recount(): Promise<void> {
-    this.#count = (await readdir(this.#folder)).filter((name) => name.endsWith('.json')).length;
+    this.#count = (await readdir(this.#folder)).filter((name) => name.endsWith(WAITS)).length;
+  }
+}
+
+async function unlessMissing(work: Promise<void>): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    throw error;
   }
 }

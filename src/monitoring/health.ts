@@ -227,7 +227,7 @@ function journalReason({ pending, behindMs, setAside, trouble }: HealthOptions['
   const told: string[] = [];
   if (trouble !== undefined) told.push(`Nothing can be accepted: ${trouble}`);
   if (behindMs > BEHIND_MS) told.push(`${pending} jobs wait for Redis since ${Math.ceil(behindMs / 1000)} s.`);
-  if (setAside > 0) told.push(`${setAside} jobs are set aside: see the files in JOURNAL_DIR/set-aside.`);
+  if (setAside > 0) told.push(`${setAside} jobs are set aside: see \`millrace set-aside list\`.`);
   return told.join(' ');
 }
 

@@ -19,7 +19,7 @@ import { Journal } from '../journal/journal.ts';
 import { Seal } from '../journal/seal.ts';
 import type { NumberedEntry } from '../journal/segment.ts';
 import { SetAside } from '../journal/set-aside.ts';
-import { type Deadline, type Lifecycle, repeat } from '../lifecycle.ts';
+import { Deadline, type Lifecycle, repeat } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
@@ -60,6 +60,8 @@ export interface AcceptanceFigures {
   readonly trouble: string | undefined;
 }
 
+/** Milliseconds before the deadline of a stop at which nothing more is handed over. */
+const NOTES_MS = 2000;
 /** Milliseconds between two looks after what was handed over. */
 const LOOK_MS = 1000;
 /** Milliseconds after Redis's return for which another process may not have listed its jobs yet. */
@@ -117,7 +119,7 @@ export class Acceptance implements Intake, Lifecycle {
     const adopted = ({ number, entry, handed }: NumberedEntry) => {
       if (!handed) relaying.pending.add(entry.id, number);
     };
-    const care = new Care({ claim, journal, seal, adopted, logger });
+    const care = new Care({ claim, journal, seal, setAside: this.#setAside, adopted, logger });
     await care.adopt();
     this.#running = { claim, journal, care, ...relaying };
     await this.#running.relay.start();
@@ -127,7 +129,8 @@ export class Acceptance implements Intake, Lifecycle {
   async stop(deadline: Deadline): Promise<void> {
     const running = this.#running;
     if (running === undefined || this.#ended.signal.aborted) return;
-    await running.relay.stop(deadline);
+    // The journal needs a moment of its own to write its notes.
+    await running.relay.stop(new Deadline(deadline.atMs - NOTES_MS));
     this.#ended.abort();
     await this.#looking;
     const empty = running.pending.size === 0 && running.journal.open === 0;

@@ -7,8 +7,8 @@
 
 import type { NumberedEntry, NumberedId } from '../journal/segment.ts';
 
-/** Some 20 MB. */
-const MOST = 100_000;
+/** Some 5 MB. */
+const MOST = 20_000;
 
 interface HandedOver {
   readonly atMs: number;

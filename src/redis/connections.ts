@@ -29,6 +29,7 @@ export type RedisRole = 'producer' | 'worker' | 'cache';
 const CONNECT_TIMEOUT_MS = 2000;
 /** Milliseconds until a connection that was given up is cut: a server that hangs never says goodbye. */
 const DISCONNECT_TIMEOUT_MS = 500;
+
 /** Milliseconds until the next try to connect: 50, 100, 200 … at most 1,000, with up to a fifth of jitter. */
 export function reconnectDelayMs(tries: number): number {
   const ceiling = Math.min(1000, 50 * 2 ** Math.min(tries - 1, 10));

@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiKeys } from '../../src/access/api-keys.ts';
 import { connectDatabase } from '../../src/database/connection.ts';
+import { SetAside } from '../../src/journal/set-aside.ts';
 import { startPrivateRedis } from '../support/stores.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -141,5 +142,42 @@ describe('millrace --help', () => {
     const commands = [['keys', 'create'], ['keys', 'list'], ['keys', 'revoke'], ['migrate'], ['ping'], ['health']];
     const pages = await Promise.all(commands.map((command) => millrace([...command, '--help'])));
     for (const page of pages) expect(page.out).toMatch(/Examples?:\n/);
+  });
+});
+
+describe('millrace set-aside', () => {
+  const id = `learning_${'0'.repeat(32)}`;
+  const aside = () => new SetAside({ directory: world.config.JOURNAL_DIR ?? '' });
+
+  it('lists what was set aside with the reason, lets it try again, drops it, and says when it is not there', async () => {
+    expect(await millrace(['set-aside', 'list'])).toMatchObject({ code: 0, out: '' });
+    await aside().start();
+    await aside().put(
+      {
+        id,
+        queue: 'learning',
+        name: 'learning.process-edit',
+        tenant: 'acme',
+        data: '{"payload":{}}',
+        requestedAt: 1,
+        runAt: 0,
+        priority: 0,
+        attempts: 1,
+        keyed: false,
+      },
+      'WRONGTYPE of a key',
+    );
+    const listed = await millrace(['set-aside', 'list']);
+    expect(JSON.parse(listed.out)).toEqual({
+      id,
+      job: 'learning.process-edit',
+      tenant: 'acme',
+      reason: 'WRONGTYPE of a key',
+    });
+    expect(await millrace(['set-aside', 'retry', id])).toMatchObject({ code: 0 });
+    expect(await aside().returned()).toMatchObject([{ id, data: '{"payload":{}}' }]);
+    const gone = await millrace(['set-aside', 'drop', id]);
+    expect(gone.code).toBe(1);
+    expect(gone.err).toContain('set-aside list');
   });
 });

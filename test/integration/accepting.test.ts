@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UnrecoverableError, Worker } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SetAside } from '../../src/journal/set-aside.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import type { Services } from '../../src/services.ts';
 import { openJournal, write } from '../support/journal-folder.ts';
@@ -352,6 +353,21 @@ describe('a job that Redis refuses', () => {
       `${world.config.QUEUE_PREFIX}:learning:meta`,
     );
     expect((await ask(4)).state).toBe('waiting');
+    // Whoever has mended it lets the job try again, and a running process takes it up.
+    const files = new SetAside({ directory: world.config.JOURNAL_DIR ?? '' });
+    expect((await files.list()).map(({ entry }) => entry.id)).toEqual([refused.id]);
+    expect(await files.retry(refused.id)).toBe(true);
+    expect(await files.retry(refused.id)).toBe(false);
+    await eventually(
+      () => stateOf(refused.id).catch((error: { code: string }) => error.code),
+      (state) => state === 'waiting',
+      15_000,
+    );
+    await eventually(
+      async () => figures()?.setAside,
+      (count) => count === 0,
+      15_000,
+    );
   });
 });
 

@@ -214,7 +214,7 @@ describe('/readyz', () => {
         expect(report).toMatchObject({ status: 'error', journal: 'refusing' });
         expect(report.reasons.journal).toBe(
           'Nothing can be accepted: ENOSPC 12 jobs wait for Redis since 3 s. ' +
-            '1 jobs are set aside: see the files in JOURNAL_DIR/set-aside.',
+            '1 jobs are set aside: see `millrace set-aside list`.',
         );
       },
       undefined,

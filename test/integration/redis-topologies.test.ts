@@ -8,6 +8,7 @@ import { type Config, loadConfig, loadLocalConfig } from '../../src/config.ts';
 import { isAppError } from '../../src/errors.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
+import { readMasters, readRedisFacts } from '../../src/monitoring/redis-facts.ts';
 import { StoreCheck } from '../../src/monitoring/store-check.ts';
 import { loadCatalog } from '../../src/queue/catalog.ts';
 import { closeRedis, connectRedis, redisReady } from '../../src/redis/connections.ts';
@@ -190,6 +191,18 @@ describe.each(TOPOLOGIES)('on a Redis %s', (name, start) => {
     const board = await ask('GET', '/admin/queues/api/queues?activeQueue=learning&status=completed', undefined, login);
     expect(board.status).toBe(200);
     expect(board.text).toContain('learning.process-edit');
+  });
+
+  test('what the masters say of themselves is told for each and for the whole', async () => {
+    const { redis } = web.services;
+    const masters = await readMasters(redis, 2000);
+    const owner = await topology.owner(config.QUEUE_PREFIX);
+    expect(masters.map(({ place }) => place)).toContain(`127.0.0.1:${owner.port}`);
+    for (const master of masters) expect(master).toMatchObject({ role: 'master', appendOnly: true });
+    const whole = await readRedisFacts(redis, 2000);
+    expect(whole.runId?.split(' ')).toEqual(masters.map(({ runId }) => runId));
+    const replicas = masters.reduce((total, master) => total + (master.replicas ?? 0), 0);
+    expect(whole).toMatchObject({ evictionPolicy: 'noeviction', appendOnly: true, maxMemory: 0, replicas });
   });
 
   test('millrace ping and millrace health speak to it and leave no key', async () => {

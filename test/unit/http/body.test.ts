@@ -84,6 +84,24 @@ describe('a body', () => {
     expect(interim).toBe(0);
   });
 
+  it('is not asked for when the request is refused without it, and the connection closes', async () => {
+    for (const [path, status] of [
+      ['/nothing', 404],
+      ['/v1/items?a=1', 422],
+    ] as const) {
+      const held = requestBytes(edge.target, 'POST', path, [
+        'Content-Type: application/json',
+        'Expect: 100-continue',
+        'Content-Length: 12',
+      ]);
+      const { answers, interim } = await speak({ port: edge.port, parts: [held], expected: 1 });
+      expect([answers.map((answer) => [answer.status, answer.headers.connection]), interim]).toEqual([
+        [[status, 'close']],
+        0,
+      ]);
+    }
+  });
+
   it.each(['10 MB with a length', '10 MB in chunks'])(
     'of %s is refused so that a client which writes first and reads last can read it',
     async (kind) => {

@@ -63,7 +63,20 @@ function everything(folder: string, child: Express | undefined) {
     response.locals.a = 1;
     response.json({ locals: response.locals, headersSent: response.headersSent });
   });
+  router.get('/fresh', (request, response) => {
+    response.set('ETag', '"1"').set('Last-Modified', 'Sat, 01 Jan 2000 00:00:00 GMT');
+    if (request.fresh) response.status(304).end();
+    else response.send('stale');
+  });
+  router.get('/buffer', (_request, response) => void response.contentType('bin').send(Buffer.from('bytes')));
+  router.get('/header', (_request, response) => {
+    response.header({ 'X-One': '1', 'X-Two': '2' }).removeHeader('X-Two');
+    response.status(202).end(String(response.getHeader('x-one')));
+  });
   router.use('/static', express.static(folder));
+  router.post('/is', (request, response) => {
+    response.json(['json', 'html', 'text/*', 'application/*'].map((type) => request.is(type)));
+  });
   router.post('/json', express.json(), (request, response) => void response.json(request.body));
   if (child !== undefined) router.use('/child', child);
   return router;
@@ -99,11 +112,13 @@ describe('the stable prototypes', () => {
       mounts: [
         { path: '/app', handler: mountedApp() },
         { path: '/router', handler: everything(folder, undefined) },
+        { path: '/proxied', handler: proxied() },
       ],
     });
     const app = express().disable('x-powered-by');
     app.use('/app', mountedApp());
     app.use('/router', everything(folder, undefined));
+    app.use('/proxied', proxied());
     stock = await listen(app);
   });
   afterAll(async () => {
@@ -111,6 +126,18 @@ describe('the stable prototypes', () => {
     await stock.stop();
     await rm(folder, { recursive: true });
   });
+
+  /** Behind a proxy that is trusted, with a view engine of its own. */
+  function proxied() {
+    const app = express();
+    app.disable('x-powered-by').set('trust proxy', true).set('views', folder).set('view engine', 'txt');
+    app.engine('txt', (path, options, done) => done(null, `${path.split('/').at(-1)} for ${JSON.stringify(options)}`));
+    app.get('/describe', describeRequest);
+    app.get('/render', (_request, response) =>
+      response.render('page', { settings: {}, cache: false, _locals: {}, who: 'a' }),
+    );
+    return app;
+  }
 
   async function answerOf(url: string, path: string, init: RequestInit) {
     const answer = await fetch(url + path, { redirect: 'manual', ...init });
@@ -132,6 +159,9 @@ describe('the stable prototypes', () => {
     '/jsonp?callback=f',
     '/locals',
     '/static/page.txt',
+    '/fresh',
+    '/buffer',
+    '/header',
   ];
 
   it.each([...paths.flatMap((path) => [`/app${path}`, `/router${path}`]), '/app/child/page?a=1'])(
@@ -148,6 +178,42 @@ describe('the stable prototypes', () => {
       expect(await answerOf(edge.url, path, init)).toEqual(await answerOf(stock.url, path, init));
     },
   );
+
+  it.each(['/app', '/router'])(
+    'leaves conditional requests and HEAD below %s as Express answers them',
+    async (mount) => {
+      for (const [path, method] of [
+        ['/fresh', 'GET'],
+        ['/type', 'HEAD'],
+        ['/static/page.txt', 'HEAD'],
+      ] as const) {
+        // Left to itself, fetch says no-cache to whoever is asked conditionally.
+        const init = { method, cache: 'force-cache' as const, headers: { 'If-None-Match': '"1"' } };
+        expect(await answerOf(edge.url, mount + path, init)).toEqual(await answerOf(stock.url, mount + path, init));
+      }
+      const init = { cache: 'force-cache' as const, headers: { 'If-None-Match': '"1"' } };
+      expect((await answerOf(edge.url, `${mount}/fresh`, init)).status).toBe(304);
+    },
+  );
+
+  it('leaves a mounted app its proxy settings and its views', async () => {
+    const headers = {
+      'X-Forwarded-For': '192.0.2.7',
+      'X-Forwarded-Proto': 'https',
+      'X-Forwarded-Host': 'a.b.example.org',
+    };
+    for (const path of ['/proxied/describe?a=1', '/proxied/render']) {
+      expect(await answerOf(edge.url, path, { headers })).toEqual(await answerOf(stock.url, path, { headers }));
+    }
+    const described = JSON.parse((await answerOf(edge.url, '/proxied/describe', { headers })).body);
+    expect(described).toMatchObject({ ip: '192.0.2.7', protocol: 'https', hostname: 'a.b.example.org' });
+    expect((await answerOf(edge.url, '/proxied/render', {})).body).toContain('page.txt for {');
+  });
+
+  it.each(['/app/is', '/router/is'])('leaves what %s says of a body’s type as Express gives it', async (path) => {
+    const init = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{}' };
+    expect(await answerOf(edge.url, path, init)).toEqual(await answerOf(stock.url, path, init));
+  });
 
   it('leaves the body parser of a mounted app working', async () => {
     const init = { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"a":1}' };

@@ -1,10 +1,11 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { defineRoute } from '../../../src/http/route.ts';
 import { Deadline } from '../../../src/lifecycle.ts';
 import { requestBytes } from '../../support/hostile-player.ts';
 import { latch } from '../../support/latch.ts';
-import { speak } from '../../support/raw-http.ts';
+import { parseAnswers, speak } from '../../support/raw-http.ts';
 import { itemRoutes, type SmallAppOptions, startSmallApp } from './small-app.ts';
 
 /** A small app with a route that answers when the test says so. */
@@ -35,6 +36,16 @@ async function idleConnection(edge: Awaited<ReturnType<typeof startWaiting>>) {
   socket.write(requestBytes(edge.target, 'GET', '/v1/items'));
   await new Promise((resolve) => socket.once('data', resolve));
   return { socket, closed };
+}
+
+const JSON_TYPE = 'Content-Type: application/json';
+
+/** What a connection says until the server ends it. */
+async function everythingFrom(socket: Socket): Promise<Buffer> {
+  const heard: Buffer[] = [];
+  socket.on('data', (bytes) => heard.push(bytes));
+  await once(socket, 'close');
+  return Buffer.concat(heard);
 }
 
 describe('stopping the server', () => {
@@ -131,6 +142,36 @@ describe('the server', () => {
     const edge = await startWaiting({ keepAliveTimeoutMs: 50 });
     const { closed } = await idleConnection(edge);
     await closed;
+  });
+
+  it('gives a body its time limit as a whole, however small its pieces are', async () => {
+    const edge = await startWaiting({ requestTimeoutMs: 400, headersTimeoutMs: 100 });
+    const slow = connect(edge.port, '127.0.0.1');
+    slow.write(requestBytes(edge.target, 'POST', '/v1/items', [JSON_TYPE, 'Content-Length: 1000']));
+    const drip = setInterval(() => slow.write(' '), 20);
+    onTestFinished(() => clearInterval(drip));
+    const [answer] = parseAnswers(await everythingFrom(slow)).answers;
+    expect([answer?.status, answer && JSON.parse(answer.body).code]).toEqual([408, 'request-timeout']);
+  });
+
+  it('does not wait for the rest of a body that it has answered already', async () => {
+    const edge = await startWaiting({ requestTimeoutMs: 300, headersTimeoutMs: 100 });
+    const socket = connect(edge.port, '127.0.0.1');
+    socket.write(requestBytes(edge.target, 'POST', '/nothing', [JSON_TYPE, 'Content-Length: 1000']));
+    const { answers } = parseAnswers(await everythingFrom(socket));
+    expect(answers.map(({ status }) => status)).toEqual([404, 408]);
+  });
+
+  it('lets a route take its time when the request is whole', async () => {
+    const edge = await startWaiting({ requestTimeoutMs: 300, headersTimeoutMs: 100 });
+    const conversation = speak({ port: edge.port, parts: [requestBytes(edge.target, 'GET', '/waits')], expected: 1 });
+    await edge.entered;
+    // The same clock has found another connection late: this one has been looked at.
+    const socket = connect(edge.port, '127.0.0.1');
+    socket.write(requestBytes(edge.target, 'POST', '/v1/items', [JSON_TYPE, 'Content-Length: 1000']));
+    await everythingFrom(socket);
+    edge.answer();
+    expect((await conversation).answers.map(({ body }) => body)).toEqual(['at last']);
   });
 
   it('names the variable when its port is taken', async () => {

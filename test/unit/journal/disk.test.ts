@@ -14,7 +14,9 @@ it('refuses a folder in memory with the cure, and takes one on a disk', async ()
   else await expect(refuseMemory(folder)).resolves.toBeUndefined();
 });
 
-it.runIf(process.platform === 'linux')('refuses /dev/shm', async () => {
-  expect(MEMORY).toContain((await statfs('/dev/shm')).type);
+it('refuses /dev/shm where there is one in memory', async () => {
+  const shm = await statfs('/dev/shm').catch(() => undefined);
+  if (shm === undefined) return expect(process.platform).not.toBe('linux');
+  expect(MEMORY).toContain(shm.type);
   await expect(refuseMemory('/dev/shm')).rejects.toThrow(/lies in memory/);
 });
