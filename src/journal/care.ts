@@ -37,9 +37,12 @@ export class Care {
   /** What has to be done now and then. Rejects when the disk refuses; doing it again is harmless. */
   async tend(): Promise<void> {
     const { claim, journal } = this.#options;
+    const due = Date.now() - this.#shownMs >= SHOW_MS;
+    if (due) await claim.show();
     await journal.dropFinished();
-    if (Date.now() - this.#shownMs < SHOW_MS) return;
-    await claim.show();
+    await journal.note();
+    await journal.compact();
+    if (!due) return;
     this.#shownMs = Date.now();
     await this.adopt();
     await this.#takeBack();

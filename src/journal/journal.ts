@@ -17,7 +17,7 @@ import { Group } from './group.ts';
 import { recover, removeSegment, writeNotes } from './recovery.ts';
 import type { Seal } from './seal.ts';
 import type { NumberedEntry, NumberedId, Page, Segment } from './segment.ts';
-import { SegmentWriter } from './segment-writer.ts';
+import { SEGMENT_BYTES, SegmentWriter } from './segment-writer.ts';
 
 export interface JournalOptions {
   /** Its own; exists already. */
@@ -70,7 +70,7 @@ export class Journal implements Lifecycle {
     this.#stillOurs = options.stillOurs;
     this.#logger = options.logger;
     this.#clock = options.clock ?? Date.now;
-    this.#writer = new SegmentWriter(options.folder, options.segmentBytes);
+    this.#writer = new SegmentWriter(options.folder, options.segmentBytes ?? segmentBytesFor(options.mostBytes));
     this.#segments = recovered.segments;
     this.#end = recovered.end;
     this.#handedEnd = recovered.handedEnd;
@@ -124,25 +124,26 @@ export class Journal implements Lifecycle {
     return this.#push(entry, false);
   }
 
-  /** Entries from a number on that are not settled, in order, also those that are not on disk yet. `next`: go on there. */
+  /** Entries from a number on that are not settled, in order, also those that are not on disk yet. */
   async read(from: number): Promise<Page<NumberedEntry>> {
-    for (const segment of this.#segments) {
-      if (segment.end <= from) continue;
+    // All of it is taken before anything is waited for: a group may reach the disk, and a file go, while others are read.
+    const end = this.#end;
+    const unsynced = this.#unsynced.filter((group) => group.first + group.count > from);
+    for (const segment of this.#segmentsFrom(from)) {
       const read = await segment.read(from, this.#seal);
       if (read.entries.length > 0) return read;
     }
-    const waiting = this.#unsynced.filter((group) => group.first + group.count > from);
-    return { entries: waiting.flatMap((group) => group.from(from)), next: this.#end };
+    return { entries: unsynced.flatMap((group) => group.from(from)).filter(({ number }) => number < end), next: end };
   }
 
   /** As `read`, without what is in the entries, and only of what is on disk. */
   async list(from: number): Promise<Page<NumberedId>> {
-    for (const segment of this.#segments) {
-      if (segment.end <= from || segment.open === 0) continue;
+    const end = this.#end;
+    for (const segment of this.#segmentsFrom(from)) {
       const listed = await segment.list(from, this.#seal);
       if (listed.entries.length > 0) return listed;
     }
-    return { entries: [], next: this.#end };
+    return { entries: [], next: end };
   }
 
   /** Every entry below `number` has been handed over. Written down by `note`. */
@@ -165,18 +166,23 @@ export class Journal implements Lifecycle {
     this.#handedNoted = handedEnd;
   }
 
-  /** Remove files whose entries are all settled, and rewrite those that hold few open ones. */
+  /** Remove files whose entries are all settled: also on a disk that takes no more, and needs it most. */
   async dropFinished(): Promise<void> {
-    await this.note();
-    for (const segment of [...this.#segments]) {
-      if (segment === this.#writer.segment || segment.end > this.#handedEnd) continue;
-      const sparse = segment.bytes >= SPARSE_BYTES && segment.open < SPARSE * (segment.open + segment.gone);
-      if (segment.open > 0 && sparse) await this.#rewrite(segment);
+    for (const segment of this.#finishing()) {
       if (segment.open > 0) continue;
       this.#segments.splice(this.#segments.indexOf(segment), 1);
       await removeSegment(segment);
       this.#weigh();
     }
+  }
+
+  /** Rewrite files in which few entries are open, so that they can go. */
+  async compact(): Promise<void> {
+    for (const segment of this.#finishing()) {
+      const sparse = segment.bytes >= SPARSE_BYTES && segment.open < SPARSE * (segment.open + segment.gone);
+      if (segment.open > 0 && sparse) await this.#rewrite(segment);
+    }
+    await this.dropFinished();
   }
 
   /** Take in entries of another journal, or of another file. Resolves once they are on disk; `added` is told at once. */
@@ -235,6 +241,15 @@ export class Journal implements Lifecycle {
     await this.#stillOurs();
   }
 
+  #segmentsFrom(number: number): Segment[] {
+    return this.#segments.filter((segment) => segment.end > number && segment.open > 0);
+  }
+
+  /** Files that are not written any more and whose entries have all been handed over. */
+  #finishing(): Segment[] {
+    return this.#segments.filter((segment) => segment !== this.#writer.segment && segment.end <= this.#handedEnd);
+  }
+
   #weigh(): void {
     this.#bytes = this.#segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
@@ -260,6 +275,11 @@ export class Journal implements Lifecycle {
     this.#lastError = error;
     this.#refusedUntilMs = this.#clock() + REFUSE_MS;
   }
+}
+
+/** Several files have to fit below the limit: the one that is being written is never dropped. */
+function segmentBytesFor(mostBytes: number): number {
+  return mostBytes === 0 ? SEGMENT_BYTES : Math.min(SEGMENT_BYTES, mostBytes / 4);
 }
 
 /** Why a disk has no room: full, over quota, or a file that may not grow. */

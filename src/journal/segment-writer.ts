@@ -16,7 +16,7 @@ import { Segment } from './segment.ts';
 const DSYNC = constants.O_DSYNC ?? 0;
 
 /** Bytes after which a new file is begun: small enough that finished ones free their place soon. */
-const SEGMENT_BYTES = 8 * 1024 * 1024;
+export const SEGMENT_BYTES = 8 * 1024 * 1024;
 
 export class SegmentWriter {
   readonly #folder: string;
@@ -24,7 +24,7 @@ export class SegmentWriter {
   #segment: Segment | undefined;
   #file: FileHandle | undefined;
 
-  constructor(folder: string, segmentBytes = SEGMENT_BYTES) {
+  constructor(folder: string, segmentBytes: number) {
     this.#folder = folder;
     this.#segmentBytes = segmentBytes;
   }

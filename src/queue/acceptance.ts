@@ -116,8 +116,9 @@ export class Acceptance implements Intake, Lifecycle {
     const { stillOurs, folder } = claim;
     const journal = await Journal.open({ folder, seal, mostBytes: config.JOURNAL_MAX_BYTES, stillOurs, logger });
     const relaying = this.#relayFor(journal, folder);
-    const adopted = ({ number, entry, handed }: NumberedEntry) => {
-      if (!handed) relaying.pending.add(entry.id, number);
+    const adopted = (each: NumberedEntry) => {
+      if (each.handed) relaying.settlement.owe(each.number);
+      else relaying.relay.takeIn(each);
     };
     const care = new Care({ claim, journal, seal, setAside: this.#setAside, adopted, logger });
     await care.adopt();
@@ -162,7 +163,9 @@ export class Acceptance implements Intake, Lifecycle {
   /** Keep a job that is in Redis already, such as a dead one that is to run again, until its end. */
   async keep(entry: JournalEntry): Promise<void> {
     if (this.#direct !== undefined) return;
-    await this.#started().journal.adopt([{ number: 0, entry, handed: true }]);
+    const { journal, relay } = this.#started();
+    await journal.adopt([{ number: 0, entry, handed: true }]);
+    relay.wake();
   }
 
   /** A job that waits in another process; `unknown` while there may be such. Rejects while Redis is away. */
@@ -222,7 +225,8 @@ export class Acceptance implements Intake, Lifecycle {
 
   async #look(): Promise<void> {
     const { care, relay, settlement } = this.#started();
-    await care.tend();
+    // A disk that refuses must not keep us from settling what would free it.
+    await care.tend().catch(this.#lookFailed);
     // Entries may have come by themselves, from an orphan or a file that was rewritten.
     relay.wake();
     if (this.#options.breaker.state !== 'closed') return;

@@ -105,10 +105,12 @@ export class Handover {
   }
 
   /**
-   * Which of at most `MOST_LOOKED_AT` jobs have reached a final state, wait or run, or are gone. Throws
-   * `unknown-queue`, or `internal` for more; rejects with what Redis or ioredis says.
+   * Which of at most `MOST_LOOKED_AT` jobs have reached a final state, wait or run, or are gone. Of a queue that no
+   * definition has any more nothing is decided: its jobs are `open`. Throws `internal` for more; rejects with what Redis
+   * or ioredis says.
    */
   async look(queue: string, ids: readonly string[]): Promise<Whereabouts[]> {
+    if (!this.#queues.has(queue)) return ids.map(() => 'open');
     const target = this.#queues.get(queue);
     if (ids.length > MOST_LOOKED_AT) throw refused(`${ids.length} ids are more than ${MOST_LOOKED_AT}.`);
     if (ids.length === 0) return [];

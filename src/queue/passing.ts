@@ -39,6 +39,8 @@ export class Passing {
   readonly #clock: () => number;
   /** How often Redis has refused an entry, by its number. */
   readonly #refusals = new Map<number, number>();
+  /** Numbers that were set aside while the rest of their batch has yet to go. */
+  readonly #aside = new Set<number>();
 
   constructor(options: PassingOptions) {
     this.#options = options;
@@ -58,7 +60,8 @@ export class Passing {
     await this.#handOver(await this.#recheck(entries));
   }
 
-  async #handOver(entries: readonly NumberedEntry[]): Promise<void> {
+  async #handOver(given: readonly NumberedEntry[]): Promise<void> {
+    const entries = this.#aside.size === 0 ? given : given.filter(({ number }) => !this.#aside.has(number));
     const byQueue = new Map<string, NumberedEntry[]>();
     for (const each of entries) {
       const list = byQueue.get(each.entry.queue);
@@ -74,6 +77,7 @@ export class Passing {
     // All have ended before anybody tries again: two calls with the same jobs are never under way.
     const results = await Promise.allSettled(calls);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
+    if (this.#aside.size > 0) for (const { number } of given) this.#aside.delete(number);
     await this.#options.acceptedList.remove(entries.map(({ entry }) => entry.id));
   }
 
@@ -106,8 +110,11 @@ export class Passing {
         this.#refusals.delete(each.number);
         continue;
       }
-      const refusals =
-        (this.#refusals.get(each.number) ?? 0) + (isAppError(result.reason, 'store-unavailable') ? 0 : 1);
+      if (isAppError(result.reason, 'store-unavailable')) {
+        again = result.reason;
+        continue;
+      }
+      const refusals = (this.#refusals.get(each.number) ?? 0) + 1;
       this.#refusals.set(each.number, refusals);
       if (refusals < MOST_REFUSALS) again = result.reason;
       else await this.#setAside(each, result.reason);
@@ -130,6 +137,7 @@ export class Passing {
   async #setAside(each: NumberedEntry, error: unknown): Promise<void> {
     const { setAside, journal, logger } = this.#options;
     await setAside.put(each.entry, messageOf(error));
+    this.#aside.add(each.number);
     this.#refusals.delete(each.number);
     journal.settle([each.number]);
     logger.error({ jobId: each.entry.id, job: each.entry.name, err: error }, 'an accepted job was set aside');

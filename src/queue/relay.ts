@@ -42,6 +42,8 @@ export interface RelayOptions {
 const MOST_IN_FLIGHT = 2;
 const MOST_IN_FLIGHT_WHEN_LONG = 6;
 const LONG = 400;
+/** Milliseconds that a start waits for the first look at what Redis has lost. */
+const FIRST_LOOK_MS = 1000;
 /** Milliseconds between two tries while Redis answers but takes no writes. */
 const RETRY_MS = 250;
 
@@ -111,6 +113,17 @@ export class Relay implements Lifecycle {
     await this.#pending.index(this.#journal.handedEnd);
     if (this.#pending.size > 0) this.#logger.warn({ jobs: this.#pending.size }, 'handing over what was left');
     this.#halt();
+    // While Redis answers this takes milliseconds, and the first callers find their jobs in their queues.
+    const begun = new AbortController();
+    void this.#halted?.then(() => begun.abort());
+    await pause(FIRST_LOOK_MS, begun.signal);
+  }
+
+  /** An entry came into the journal by itself, from another one: its job may have been cancelled since. */
+  takeIn({ number, entry }: NumberedEntry): void {
+    this.#pending.add(entry.id, number);
+    this.#lateEnd = Math.max(this.#lateEnd, number + 1);
+    this.#schedule();
   }
 
   /** Look whether there is something to hand over. */
@@ -262,7 +275,7 @@ export class Relay implements Lifecycle {
     // It answers and refuses, or nobody has noticed yet that it does not answer.
     if (this.#breaker.state === 'closed' && this.#pending.size > 0) await pause(RETRY_MS, this.#ended.signal);
     while (!this.#ended.signal.aborted) {
-      await this.#breakerCloses();
+      await this.#breaker.closes(this.#ended.signal);
       try {
         if (!this.#ended.signal.aborted) await this.#beforeResuming();
         return;
@@ -273,19 +286,6 @@ export class Relay implements Lifecycle {
         await pause(RETRY_MS, this.#ended.signal);
       }
     }
-  }
-
-  #breakerCloses(): Promise<void> {
-    return new Promise((resolve) => {
-      const heard = () => {
-        forget();
-        this.#ended.signal.removeEventListener('abort', heard);
-        resolve();
-      };
-      const forget = this.#breaker.onChange((state) => state === 'closed' && heard());
-      this.#ended.signal.addEventListener('abort', heard, { once: true });
-      if (this.#breaker.state === 'closed') heard();
-    });
   }
 
   /** While stopping, there is nothing to wait for once all is handed over, or Redis takes nothing. */

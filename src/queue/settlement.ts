@@ -15,7 +15,7 @@ import type { Breaker } from '../redis/breaker.ts';
 import { type Handover, MOST_LOOKED_AT, type Whereabouts } from './handover.ts';
 import type { Passing } from './passing.ts';
 import { RecentJobs } from './recent-jobs.ts';
-import type { Mark, RedisMemory, RedisSight } from './redis-memory.ts';
+import type { Mark, RedisMemory, RedisSight, Remembered } from './redis-memory.ts';
 import type { Relay } from './relay.ts';
 import { Timeline } from './timeline.ts';
 
@@ -46,6 +46,8 @@ export class Settlement {
   #verifying: Promise<void> | undefined;
   /** From where on entries have to be handed over again, as long as that has not succeeded. */
   #owedFrom: number | undefined;
+  /** As that, for entries that came since the last look began. */
+  #unverifiedFrom: number | undefined;
   /** Where the look at entries that take their time goes on. */
   #cursor = 0;
 
@@ -73,23 +75,47 @@ export class Settlement {
     if (gone.length === 0) return;
     // Gone on purpose, unless Redis has been emptied or replaced since it was last looked at.
     const remembered = await this.#look();
-    if (remembered.kind === 'all') this.#options.journal.settle(gone);
+    if (remembered.kind !== 'all' || this.#owedFrom !== undefined || this.#unverifiedFrom !== undefined) return;
+    this.#options.journal.settle(gone);
+  }
+
+  /** These entries came from another journal: whether Redis still has their jobs was never looked at from here. */
+  owe(fromNumber: number): void {
+    this.#unverifiedFrom = Math.min(fromNumber, this.#unverifiedFrom ?? fromNumber);
   }
 
   async #verify(): Promise<void> {
     const remembered = await this.#look();
-    if (remembered.kind === 'all' && this.#owedFrom === undefined) return;
+    const lostFrom = this.#lostFrom(remembered);
+    // Taken over before anything is waited for: what is owed from here on is for the next look.
+    const owed = [lostFrom, this.#owedFrom, this.#unverifiedFrom].filter((number) => number !== undefined);
+    this.#unverifiedFrom = undefined;
+    if (owed.length === 0) return;
+    this.#owedFrom = Math.min(...owed);
     const { journal, relay, memory, logger } = this.#options;
-    const from = remembered.kind === 'until' ? this.#timeline.numberAt(remembered.sinceMs) : 0;
-    this.#owedFrom = Math.min(from, this.#owedFrom ?? from);
     // Should all be lost again while it is handed over, the next look finds another mark than this one.
     const begun = this.#mark();
     await memory.put(begun);
-    const lost = await relay.holdWhile(() => this.#replay(this.#owedFrom ?? 0, journal.handedEnd));
+    const from = this.#owedFrom;
+    const lost = await relay.holdWhile(() => this.#replay(from, journal.handedEnd));
     this.#owedFrom = undefined;
     this.#last = { server: remembered.sight.server, mark: begun };
-    this.#timeline.note(begun.atMs, begun.end);
+    // A replica that lags may lack what was handed over again just now.
+    this.#timeline.rewind(from);
+    this.#timeline.note(this.#clock(), begun.end);
     if (lost > 0) logger.warn({ jobs: lost }, 'handed over again what Redis had lost');
+  }
+
+  /** From which number on entries may be lost; undefined when none is. */
+  #lostFrom(remembered: Remembered): number | undefined {
+    switch (remembered.kind) {
+      case 'all':
+        return undefined;
+      case 'until':
+        return this.#timeline.numberAt(remembered.sinceMs);
+      case 'nothing':
+        return 0;
+    }
   }
 
   #mark(): Mark {
@@ -124,7 +150,7 @@ export class Settlement {
     while (at < end && dry < dryPages && this.#clock() < untilMs) {
       const { entries, next } = await journal.list(at);
       const news = await this.#lookAt(
-        entries.filter((each) => each.handed || each.number < end),
+        entries.filter(({ number }) => number < end),
         gone,
       );
       if (!news) dry += 1;

@@ -8,6 +8,11 @@ export class Timeline {
     if (this.#notes.length > MOST_NOTES) this.#notes = this.#notes.slice(-MOST_NOTES / 2);
   }
 
+  /** What was handed over from `number` on was handed over again only now. */
+  rewind(number: number): void {
+    this.#notes = this.#notes.map((note) => ({ ...note, number: Math.min(note.number, number) }));
+  }
+
   /** The number below which everything had been handed over at a time; 0 when that is not known any more. */
   numberAt(ms: number): number {
     return this.#notes.findLast(({ atMs }) => atMs <= ms)?.number ?? 0;

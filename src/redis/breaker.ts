@@ -128,6 +128,20 @@ export class Breaker implements Lifecycle {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** Resolves once it is closed, or the signal aborts. */
+  closes(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const heard = () => {
+        forget();
+        signal.removeEventListener('abort', heard);
+        resolve();
+      };
+      const forget = this.onChange((state) => state === 'closed' && heard());
+      signal.addEventListener('abort', heard, { once: true });
+      if (this.state === 'closed' || signal.aborted) heard();
+    });
+  }
+
   /** Run commands. Throws `store-unavailable` when Redis is away, at once while open; other errors pass unchanged. */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.state !== 'closed') throw this.#unavailable(this.#policy.lastFailure);

@@ -52,12 +52,16 @@ return id
 
 /**
  * KEYS: hash of marks. ARGV: field, the mark that should stand there, the new one. Puts the new one only over that.
- * Returns {what stood there or false, INFO of the server that owns the key}.
+ * Returns {what stood there or false, INFO of the server that owns the key; empty where that is forbidden}.
  */
 const REPLACE_MARK = `
+local function info(section)
+  local text = redis.pcall('INFO', section)
+  return type(text) == 'string' and text or ''
+end
 local found = redis.call('HGET', KEYS[1], ARGV[1])
 if found == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
-return {found, redis.call('INFO', 'server') .. redis.call('INFO', 'replication')}
+return {found, info('server') .. info('replication')}
 `;
 
 interface Scripts {

@@ -3,6 +3,7 @@
 import { mkdir, readdir, readFile, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UnrecoverableError, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SetAside } from '../../src/journal/set-aside.ts';
 import { Deadline } from '../../src/lifecycle.ts';
@@ -221,6 +222,37 @@ describe('two web processes', () => {
     }
   });
 
+  it('a running one looks whether Redis still has what it takes in, and drops what was cancelled', async () => {
+    await begin();
+    const directory = world.config.JOURNAL_DIR ?? '';
+    const left = join(directory, 'aaaaaaaaaaaa.1.bbbbbbbbbbbb.00c0ffee');
+    await mkdir(left);
+    const job = (n: number) => ({
+      id: `learning_${String(n).padStart(32, '0')}`,
+      queue: 'learning',
+      name: 'learning.chaos-bare',
+      tenant: 'default',
+      data: JSON.stringify({ tenant: 'default', payload: { n }, requestedAt: Date.now(), timeoutMs: 1000 }),
+      requestedAt: Date.now(),
+      runAt: 0,
+      priority: 0,
+      attempts: 1,
+      keyed: false,
+    });
+    const journal = await openJournal(left);
+    await write(journal, [job(1), job(2), job(3)]);
+    // The first was handed over before Redis was emptied; the third was cancelled while it waited.
+    journal.handed(2);
+    await journal.stop(Deadline.in(5000));
+    await services.ledger.cancel({ jobId: job(3).id, tenant: 'default', job: 'learning.chaos-bare' });
+    const lifeless = Date.now() / 1000 - 61;
+    await utimes(left, lifeless, lifeless);
+    await eventually(numbersWaiting, (numbers) => numbers.length >= 2, 15_000);
+    expect((await numbersWaiting()).sort()).toEqual([1, 2]);
+    await drained();
+    expect(await stateOf(job(3).id)).toBe('cancelled');
+  });
+
   it('a running one takes in what an ended one has left', async () => {
     await begin();
     const directory = world.config.JOURNAL_DIR ?? '';
@@ -290,6 +322,38 @@ describe('when Redis has lost what it was given', () => {
     );
     const job = await queue().getJob(ids[3] ?? '');
     expect(job?.data).toMatchObject({ recheck: true, payload: { n: 3 } });
+  });
+
+  it('finds what is lost again soon after it was handed over again', async () => {
+    await begin();
+    for (let n = 0; n < 20; n++) await ask(n);
+    await eventually(
+      async () => figures()?.open,
+      (open) => open === 20,
+      10_000,
+    );
+    await services.redis.flushall();
+    await eventually(numbersWaiting, (numbers) => numbers.length === 20, 15_000);
+    // As on a replica that lags: a part of it is gone, and the mark is an older one.
+    const marks = `${world.config.QUEUE_PREFIX}:millrace:journal-marks`;
+    for (const job of await queue().getWaiting(0, 9)) await job.remove();
+    const [field = ''] = await services.redis.hkeys(marks);
+    await services.redis.hset(marks, field, `21 ${Date.now() - 1000}`);
+    await eventually(numbersWaiting, (numbers) => numbers.length === 20, 15_000);
+  });
+
+  it('works on a Redis that forbids INFO', async () => {
+    world = await createWorld({ stores: { redis: redis.url } });
+    const operator = new Redis(redis.url);
+    await operator.acl('SETUSER', 'managed', 'on', '>managed-secret', '~*', '&*', '+@all', '-info', '-config');
+    operator.disconnect();
+    await world.close();
+    const url = new URL(redis.url);
+    url.username = 'managed';
+    url.password = 'managed-secret';
+    world = await createWorld({ stores: { redis: url.href } });
+    services = await startProducerSide(world, FIXTURE_JOBS, { journal: true });
+    expect((await ask(1)).state).toBe('waiting');
   });
 
   it('does not bring back a job that was cancelled before', async () => {
@@ -387,6 +451,8 @@ describe('a Redis whose memory is full', () => {
 describe('ACCEPT=redis', () => {
   it('goes to Redis first, and to the journal while it is away', async () => {
     await begin({ ACCEPT: 'redis' });
+    // Without a journal a job is as durable as Redis makes it.
+    await services.redis.config('SET', 'appendfsync', 'always');
     expect((await ask(1)).state).toBe('waiting');
     expect(figures()).toMatchObject({ bytes: 0 });
     await redis.kill();

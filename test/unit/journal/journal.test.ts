@@ -70,6 +70,34 @@ describe('the journal', () => {
     expect((await readdir(folder)).filter((name) => name.endsWith('.log'))).toHaveLength(1);
   });
 
+  it('never passes over an entry that reaches the disk while others are read', async () => {
+    const journal = await openJournal(await journalFolder());
+    for (let round = 0; round < 60; round++) {
+      const [settled = 0] = await write(journal, [entry(2 * round)]);
+      journal.settle([settled]);
+      const reading = journal.read(settled);
+      const { number, group } = journal.add(entry(2 * round + 1));
+      const early = await reading;
+      await group.synced;
+      const found = [...early.entries, ...(await journal.read(early.next)).entries].map((each) => each.number);
+      expect(found, `round ${round}`).toContain(number);
+      journal.settle([number]);
+    }
+  });
+
+  it('has room again when all is settled, however small its limit', async () => {
+    const journal = await openJournal(await journalFolder(), { mostBytes: 4000 });
+    let written = 0;
+    const fill = async () => {
+      for (;;) await write(journal, [entry(++written)]);
+    };
+    await expect(fill()).rejects.toMatchObject({ code: 'journal-full' });
+    journal.handed(journal.end);
+    journal.settle(range(1, journal.end));
+    await journal.dropFinished();
+    await expect(write(journal, [entry(1)])).resolves.toHaveLength(1);
+  });
+
   it('keeps a file for what was not handed over, even when all of it is settled later', async () => {
     const journal = await openJournal(await journalFolder(), { segmentBytes: 100 });
     await write(journal, [entry(1)]);
@@ -87,7 +115,7 @@ describe('the journal', () => {
     const before = journal.bytes;
     journal.handed(2002);
     journal.settle(range(1, 2001).filter((number) => number % 100 !== 0));
-    await journal.dropFinished();
+    await journal.compact();
     expect(journal.bytes).toBeLessThan(before / 3);
     const left = await readAll(journal);
     expect(left.map((read) => read.entry.id).sort()).toEqual(
