@@ -81,7 +81,7 @@ const schema = z.object({
   JOURNAL_MAX_JOBS: whole(1, 100_000_000)
     .default(1_000_000)
     .describe('Jobs that one web process keeps while Redis is away; more are refused.'),
-  JOURNAL_MAX_BYTES: whole(1_000_000, 1_000_000_000_000)
+  JOURNAL_MAX_BYTES: whole(16_000_000, 1_000_000_000_000)
     .default(4_000_000_000)
     .describe('Bytes on disk that the journal of one web process may take; above, jobs are refused.'),
   JOURNAL_MAX_AGE_MINUTES: minutes

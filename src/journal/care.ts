@@ -6,6 +6,7 @@
  */
 
 import { rm } from 'node:fs/promises';
+import { Deadline } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { Claim } from './claim.ts';
 import { Journal } from './journal.ts';
@@ -20,15 +21,21 @@ export interface CareOptions {
   readonly setAside: SetAside;
   /** Told of every entry that is taken in. */
   readonly adopted: (entry: NumberedEntry) => void;
+  /** Told of every orphan that is gone. */
+  readonly emptied: (folder: string) => Promise<void>;
   readonly logger: Logger;
 }
 
 /** Milliseconds between two signs of life. */
 const SHOW_MS = 5000;
+/** Milliseconds for closing an orphan that was read. */
+const STOP_MS = 1000;
 
 export class Care {
   readonly #options: CareOptions;
   #shownMs = 0;
+  /** Orphans that are ours by name and not emptied yet. */
+  readonly #taken: string[] = [];
 
   constructor(options: CareOptions) {
     this.#options = options;
@@ -51,8 +58,12 @@ export class Care {
   /** Take in every orphan. */
   async adopt(): Promise<void> {
     const { claim } = this.#options;
-    for (let orphan = await claim.takeOrphan(); orphan !== undefined; orphan = await claim.takeOrphan()) {
-      await this.#takeIn(orphan);
+    for (;;) {
+      const folder = this.#taken[0] ?? (await claim.takeOrphan());
+      if (folder === undefined) return;
+      if (this.#taken.length === 0) this.#taken.push(folder);
+      await this.#takeIn(folder);
+      this.#taken.shift();
     }
   }
 
@@ -66,19 +77,24 @@ export class Care {
   }
 
   async #takeIn(folder: string): Promise<void> {
-    const { journal, seal, adopted, logger } = this.#options;
+    const { journal, seal, adopted, emptied, logger } = this.#options;
     const stillOurs = async () => {};
     const left = await Journal.open({ folder, seal, mostBytes: 0, stillOurs, logger });
     let jobs = 0;
-    for (let from = 0; from < left.end; ) {
-      const { entries, next } = await left.read(from);
-      const handedEnd = left.handedEnd;
-      const taken = entries.map((each) => ({ ...each, handed: each.handed || each.number < handedEnd }));
-      await journal.adopt(taken, adopted);
-      jobs += entries.length;
-      from = next;
+    try {
+      for (let from = 0; from < left.end; ) {
+        const { entries, next } = await left.read(from);
+        const handedEnd = left.handedEnd;
+        const taken = entries.map((each) => ({ ...each, handed: each.handed || each.number < handedEnd }));
+        await journal.adopt(taken, adopted);
+        jobs += entries.length;
+        from = next;
+      }
+    } finally {
+      await left.stop(Deadline.in(STOP_MS));
     }
     await rm(folder, { recursive: true, force: true });
+    await emptied(folder);
     if (jobs > 0) logger.warn({ jobs }, 'took in the journal of a process that has ended');
   }
 }

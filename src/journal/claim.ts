@@ -10,7 +10,7 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { AppError } from '../errors.ts';
@@ -53,9 +53,10 @@ export class Claim {
   static async make(options: ClaimOptions): Promise<Claim> {
     await mkdir(options.directory, { recursive: true, mode: 0o700 });
     const orphan = await takeOrphan(options);
-    const folder = orphan ?? join(options.directory, ownName(options.identities));
+    const folder = orphan ?? join(options.directory, await ownName(options.identities));
     if (orphan === undefined) await mkdir(folder, { mode: 0o700 });
     await chmod(folder, 0o700);
+    await syncFolder(options.directory);
     return new Claim(folder, options);
   }
 
@@ -64,11 +65,22 @@ export class Claim {
     return takeOrphan({ directory: this.#directory, identities: this.#identities, clock: this.#clock });
   }
 
+  /** Is the folder ours no more? It was taken while this process stood still, or removed. */
+  async isLost(): Promise<boolean> {
+    return stat(this.folder).then(() => false, isMissing);
+  }
+
   /** Show that we live. */
   async show(): Promise<void> {
     const now = this.#clock();
-    await utimes(this.folder, now / 1000, now / 1000);
-    this.#shownMs = now;
+    try {
+      await utimes(this.folder, now / 1000, now / 1000);
+      this.#shownMs = now;
+    } catch (error) {
+      // In doubt from now on: the next write asks.
+      this.#shownMs = 0;
+      throw error;
+    }
   }
 
   /** Throws `journal-unwritable` when the folder has been taken: what was just written there is not ours to answer for. */
@@ -88,12 +100,14 @@ export class Claim {
   async release(empty: boolean): Promise<void> {
     if (empty) return rm(this.folder, { recursive: true, force: true });
     const random = NAME.exec(basename(this.folder))?.[4] ?? '';
-    await rename(this.folder, join(this.#directory, `${machineId()}.0.${shortHash('nobody')}.${random}`));
+    await rename(this.folder, join(this.#directory, `${await machineId()}.0.${shortHash('nobody')}.${random}`));
   }
 }
 
-function machineId(): string {
-  return shortHash(hostname());
+/** A process number means something within one machine, and there within one namespace: containers have their own. */
+async function machineId(): Promise<string> {
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  return shortHash(`${hostname()} ${namespace}`);
 }
 
 function shortHash(text: string): string {
@@ -101,9 +115,9 @@ function shortHash(text: string): string {
 }
 
 /** `random` stays with a folder whoever owns it. */
-function ownName(identities: Identities, random = randomBytes(4).toString('hex')): string {
+async function ownName(identities: Identities, random = randomBytes(4).toString('hex')): Promise<string> {
   const mark = identities.identify(process.pid)?.mark ?? '';
-  return `${machineId()}.${process.pid}.${shortHash(mark)}.${random}`;
+  return `${await machineId()}.${process.pid}.${shortHash(mark)}.${random}`;
 }
 
 async function takeOrphan(options: ClaimOptions): Promise<string | undefined> {
@@ -111,7 +125,7 @@ async function takeOrphan(options: ClaimOptions): Promise<string | undefined> {
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
     if (!NAME.test(name) || !(await isOrphan(path, name, options))) continue;
-    const taken = join(directory, ownName(identities, NAME.exec(name)?.[4]));
+    const taken = join(directory, await ownName(identities, NAME.exec(name)?.[4]));
     try {
       // Fresh before it is ours: for other machines its age is all that there is to see.
       const now = new Date();
@@ -128,7 +142,7 @@ async function takeOrphan(options: ClaimOptions): Promise<string | undefined> {
 
 async function isOrphan(path: string, name: string, { identities, clock = Date.now }: ClaimOptions): Promise<boolean> {
   const [, machine = '', pid = '', begin = ''] = NAME.exec(name) ?? [];
-  if (machine === machineId()) return shortHash(identities.identify(Number(pid))?.mark ?? '') !== begin;
+  if (machine === (await machineId())) return shortHash(identities.identify(Number(pid))?.mark ?? '') !== begin;
   try {
     return clock() - (await stat(path)).mtimeMs > LIFELESS_MS;
   } catch (error) {
@@ -139,4 +153,14 @@ async function isOrphan(path: string, name: string, { identities, clock = Date.n
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** Make the name of a folder durable. */
+async function syncFolder(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
 }

@@ -15,9 +15,10 @@ import type { Logger } from '../logger.ts';
 import type { JournalEntry } from './entry.ts';
 import { Group } from './group.ts';
 import { recover, removeSegment, writeNotes } from './recovery.ts';
+import { full, refusal } from './refusal.ts';
 import type { Seal } from './seal.ts';
 import type { NumberedEntry, NumberedId, Page, Segment } from './segment.ts';
-import { SEGMENT_BYTES, SegmentWriter } from './segment-writer.ts';
+import { SegmentWriter, segmentBytesFor } from './segment-writer.ts';
 
 export interface JournalOptions {
   /** Its own; exists already. */
@@ -36,6 +37,8 @@ export interface JournalOptions {
 
 /** Bytes at which a group is closed: bounds what one write can fail for. */
 const GROUP_BYTES = 1024 * 1024;
+/** Bytes that may wait for the disk: one that hangs must not fill the memory. */
+const MOST_UNSYNCED_BYTES = 64 * 1024 * 1024;
 /** Milliseconds for which nothing is tried after a failed write. */
 const REFUSE_MS = 1000;
 /** Share of open entries below which a finished file is rewritten, and the bytes from which that pays. */
@@ -44,6 +47,9 @@ const SPARSE_BYTES = 256 * 1024;
 
 export class Journal implements Lifecycle {
   readonly folder: string;
+  /** A small text that is written with the notes, and there again at the next opening. */
+  memo: string;
+  #memoNoted: string;
   readonly #seal: Seal | undefined;
   readonly #mostBytes: number;
   readonly #stillOurs: () => Promise<void>;
@@ -53,6 +59,9 @@ export class Journal implements Lifecycle {
   readonly #segments: Segment[];
   /** Groups that are not on disk yet, oldest first. */
   readonly #unsynced: Group[] = [];
+  #unsyncedBytes = 0;
+  /** Settled before they were on disk. */
+  readonly #settledEarly: number[] = [];
   #end: number;
   #handedEnd: number;
   #handedNoted: number;
@@ -73,6 +82,8 @@ export class Journal implements Lifecycle {
     this.#writer = new SegmentWriter(options.folder, options.segmentBytes ?? segmentBytesFor(options.mostBytes));
     this.#segments = recovered.segments;
     this.#end = recovered.end;
+    this.memo = recovered.memo;
+    this.#memoNoted = recovered.memo;
     this.#handedEnd = recovered.handedEnd;
     this.#handedNoted = recovered.handedEnd;
     this.#weigh();
@@ -121,6 +132,9 @@ export class Journal implements Lifecycle {
     if (this.bytes >= this.#mostBytes) {
       throw full(`The journal holds ${this.bytes} bytes; JOURNAL_MAX_BYTES is ${this.#mostBytes}.`);
     }
+    if (this.#unsyncedBytes >= MOST_UNSYNCED_BYTES) {
+      throw full(`${this.#unsyncedBytes} bytes wait for a disk that does not take them.`);
+    }
     return this.#push(entry, false);
   }
 
@@ -153,17 +167,23 @@ export class Journal implements Lifecycle {
 
   /** Take notice of final outcomes: these entries are not needed any more. */
   settle(numbers: readonly number[]): void {
+    const first = this.#unsynced[0]?.first ?? this.#end;
     for (const number of numbers) {
-      this.#segments.find((each) => each.has(number))?.settle(number);
+      if (number >= first) this.#settledEarly.push(number);
+      else this.#segments.find((each) => each.has(number))?.settle(number);
     }
   }
 
   /** Write down progress and outcomes. Needs no sync: what is forgotten is found out again, and repeating is harmless. */
   async note(): Promise<void> {
-    const moved = this.#handedEnd > this.#handedNoted;
     const handedEnd = this.#handedEnd;
-    await writeNotes(this.folder, this.#segments, moved ? handedEnd : undefined);
+    const memo = this.memo;
+    await writeNotes(this.folder, this.#segments, {
+      handedEnd: handedEnd > this.#handedNoted ? handedEnd : undefined,
+      memo: memo === this.#memoNoted ? undefined : memo,
+    });
     this.#handedNoted = handedEnd;
+    this.#memoNoted = memo;
   }
 
   /** Remove files whose entries are all settled: also on a disk that takes no more, and needs it most. */
@@ -182,11 +202,11 @@ export class Journal implements Lifecycle {
       const sparse = segment.bytes >= SPARSE_BYTES && segment.open < SPARSE * (segment.open + segment.gone);
       if (segment.open > 0 && sparse) await this.#rewrite(segment);
     }
-    await this.dropFinished();
   }
 
   /** Take in entries of another journal, or of another file. Resolves once they are on disk; `added` is told at once. */
   async adopt(entries: readonly NumberedEntry[], added: (entry: NumberedEntry) => void = () => {}): Promise<void> {
+    if (this.trouble !== undefined) throw refusal(this.#lastError);
     const groups = new Set<Group>();
     for (const { entry, handed } of entries) {
       const { number, group } = this.#push(entry, handed);
@@ -199,7 +219,8 @@ export class Journal implements Lifecycle {
   /** Write what is left and close the file. */
   async stop(deadline: Deadline): Promise<void> {
     if (this.#closed) return;
-    await within(deadline.leftMs, this.#flush(), () => new Error('the journal was still writing'));
+    const written = (this.#writing ?? Promise.resolve()).then(() => this.note());
+    await within(deadline.leftMs, written, () => new Error('the journal was still writing'));
     this.#closed = true;
     await this.#writer.close();
   }
@@ -211,7 +232,9 @@ export class Journal implements Lifecycle {
       this.#unsynced.push(group);
       this.#writing ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => this.#writeGroups());
     }
+    const before = group.bytes;
     const number = group.push(entry);
+    this.#unsyncedBytes += group.bytes - before;
     this.#end = number + 1;
     return { number, group };
   }
@@ -227,6 +250,8 @@ export class Journal implements Lifecycle {
         group.reject(refusal(error));
       }
       this.#unsynced.shift();
+      this.#unsyncedBytes -= group.bytes;
+      this.settle(this.#settledEarly.splice(0));
     }
     this.#inWrite = undefined;
     this.#writing = undefined;
@@ -263,11 +288,6 @@ export class Journal implements Lifecycle {
     }
   }
 
-  async #flush(): Promise<void> {
-    await this.#writing;
-    await this.note();
-  }
-
   #refuse(error: unknown): void {
     if (this.#clock() >= this.#refusedUntilMs) {
       this.#logger.error({ err: { message: messageOf(error) }, folder: this.folder }, 'the journal cannot be written');
@@ -275,26 +295,4 @@ export class Journal implements Lifecycle {
     this.#lastError = error;
     this.#refusedUntilMs = this.#clock() + REFUSE_MS;
   }
-}
-
-/** Several files have to fit below the limit: the one that is being written is never dropped. */
-function segmentBytesFor(mostBytes: number): number {
-  return mostBytes === 0 ? SEGMENT_BYTES : Math.min(SEGMENT_BYTES, mostBytes / 4);
-}
-
-/** Why a disk has no room: full, over quota, or a file that may not grow. */
-const NO_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-
-function refusal(error: unknown): AppError {
-  if (error instanceof AppError) return error;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-  if (NO_ROOM.has(code)) return full(`The disk of the journal has no room (${code}).`, error);
-  return new AppError('journal-unwritable', `The journal cannot be written (${code}).`, {
-    cause: error,
-    retryAfterSeconds: 2,
-  });
-}
-
-function full(detail: string, cause?: unknown): AppError {
-  return new AppError('journal-full', detail, { cause, retryAfterSeconds: 2 });
 }

@@ -18,6 +18,8 @@ export interface Recovered {
   readonly end: number;
   /** Every entry below it was handed over. */
   readonly handedEnd: number;
+  /** What the last owner wanted to be remembered; empty when nothing. */
+  readonly memo: string;
 }
 
 const FILE = /^(\d{16})[.]log$/;
@@ -48,11 +50,17 @@ export async function recover(folder: string, seal: Seal | undefined, logger: Lo
   }
   const progress = Number((await readOrNothing(join(folder, PROGRESS))).toString('latin1'));
   const handedEnd = Number.isSafeInteger(progress) && progress > 0 ? progress : 1;
-  return { segments, end: Math.max(segments.at(-1)?.end ?? 1, handedEnd), handedEnd };
+  const memo = (await readOrNothing(join(folder, MEMO))).toString('utf8');
+  return { segments, end: Math.max(segments.at(-1)?.end ?? 1, handedEnd), handedEnd, memo };
 }
 
 /** Write down how far the handing over is, and which entries are settled. Each file is whole, old or new. */
-export async function writeNotes(folder: string, segments: readonly Segment[], handedEnd: number | undefined) {
+export async function writeNotes(
+  folder: string,
+  segments: readonly Segment[],
+  { handedEnd, memo }: { handedEnd?: number | undefined; memo?: string | undefined },
+): Promise<void> {
+  if (memo !== undefined) await replace(join(folder, MEMO), Buffer.from(memo));
   for (const segment of segments) if (segment.changed) await replace(bitsPath(segment), segment.bits());
   if (handedEnd !== undefined) await replace(join(folder, PROGRESS), Buffer.from(String(handedEnd), 'latin1'));
 }
@@ -65,6 +73,8 @@ export async function removeSegment(segment: Segment): Promise<void> {
 
 /** File that holds the number below which everything was handed over. */
 const PROGRESS = 'progress';
+/** File for what the owner wants to be remembered. */
+const MEMO = 'memo';
 
 function bitsPath({ path }: Segment): string {
   return `${path}.settled`;

@@ -16,7 +16,12 @@ import { Segment } from './segment.ts';
 const DSYNC = constants.O_DSYNC ?? 0;
 
 /** Bytes after which a new file is begun: small enough that finished ones free their place soon. */
-export const SEGMENT_BYTES = 8 * 1024 * 1024;
+const SEGMENT_BYTES = 8 * 1024 * 1024;
+
+/** Several files have to fit below the limit: the one that is being written is never dropped. */
+export function segmentBytesFor(mostBytes: number): number {
+  return mostBytes === 0 ? SEGMENT_BYTES : Math.min(SEGMENT_BYTES, mostBytes / 4);
+}
 
 export class SegmentWriter {
   readonly #folder: string;

@@ -83,13 +83,25 @@ export class Segment {
     this.#bytes = offset + length;
     const last = this.#anchors.at(-1);
     if (last === undefined || offset - last.offset >= ANCHOR_BYTES) this.#anchors.push({ offset, first });
+    const gap = this.#end;
     this.#end = first + count;
     this.#open += count;
+    this.#grow();
+    // Numbers that no record holds, for it was damaged: nobody counts them, and nobody may settle them again.
+    for (let number = gap; number < first; number++) this.#mark(number);
+  }
+
+  #grow(): void {
     const needed = Math.ceil((this.#end - this.first) / 8);
     if (needed <= this.#settled.length) return;
     const grown = new Uint8Array(Math.max(needed, this.#settled.length * 2));
     grown.set(this.#settled);
     this.#settled = grown;
+  }
+
+  #mark(number: number): void {
+    const index = number - this.first;
+    this.#settled[index >> 3] = (this.#settled[index >> 3] ?? 0) | (1 << (index & 7));
   }
 
   /** The bits of settled entries changed since they were last taken with `bits`. */
@@ -124,8 +136,7 @@ export class Segment {
   /** Note a final outcome. The same number twice counts once. */
   settle(number: number): void {
     if (!this.has(number) || this.isSettled(number)) return;
-    const index = number - this.first;
-    this.#settled[index >> 3] = (this.#settled[index >> 3] ?? 0) | (1 << (index & 7));
+    this.#mark(number);
     this.#changed = true;
     this.#open -= 1;
     this.#gone += 1;

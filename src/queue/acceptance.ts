@@ -19,7 +19,7 @@ import { Journal } from '../journal/journal.ts';
 import { Seal } from '../journal/seal.ts';
 import type { NumberedEntry } from '../journal/segment.ts';
 import { SetAside } from '../journal/set-aside.ts';
-import { Deadline, type Lifecycle, repeat } from '../lifecycle.ts';
+import { Deadline, type Lifecycle, repeat, within } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
@@ -76,6 +76,8 @@ interface Running {
   readonly pending: PendingJobs;
   readonly settlement: Settlement;
   readonly memory: RedisMemory;
+  /** Take the mark of another journal out of Redis. */
+  readonly forgetMarkOf: (folder: string) => Promise<void>;
   readonly care: Care;
 }
 
@@ -120,10 +122,13 @@ export class Acceptance implements Intake, Lifecycle {
       if (each.handed) relaying.settlement.owe(each.number);
       else relaying.relay.takeIn(each);
     };
-    const care = new Care({ claim, journal, seal, setAside: this.#setAside, adopted, logger });
+    const { forgetMarkOf } = relaying;
+    const emptied = (left: string) => forgetMarkOf(left).catch(this.#lookFailed);
+    const care = new Care({ claim, journal, seal, setAside: this.#setAside, adopted, emptied, logger });
     await care.adopt();
     this.#running = { claim, journal, care, ...relaying };
     await this.#running.relay.start();
+    this.#options.redis.on('ready', this.#onReady);
     this.#looking = repeat(LOOK_MS, this.#ended.signal, () => this.#look(), this.#lookFailed);
   }
 
@@ -131,11 +136,12 @@ export class Acceptance implements Intake, Lifecycle {
     const running = this.#running;
     if (running === undefined || this.#ended.signal.aborted) return;
     // The journal needs a moment of its own to write its notes.
+    this.#options.redis.off('ready', this.#onReady);
     await running.relay.stop(new Deadline(deadline.atMs - NOTES_MS));
     this.#ended.abort();
-    await this.#looking;
-    const empty = running.pending.size === 0 && running.journal.open === 0;
+    await within(deadline.leftMs, this.#looking ?? Promise.resolve(), () => new Error('still looking after jobs'));
     await running.journal.stop(deadline);
+    const empty = running.pending.size === 0 && running.journal.open === 0;
     if (empty) await running.memory.forget().catch(this.#lookFailed);
     await running.claim.release(empty);
   }
@@ -155,9 +161,14 @@ export class Acceptance implements Intake, Lifecycle {
     return this.#running?.pending.find(tenant, id);
   }
 
-  /** Do not hand over a job that was cancelled. Resolves once no call is under way that would. */
-  async withdraw(id: string): Promise<void> {
-    await this.#running?.relay.withdraw(id);
+  /** Do not hand over a job that was cancelled. True once it is certain to reach no queue; false when it may be there. */
+  async withdraw(id: string): Promise<boolean> {
+    return (await this.#running?.relay.withdraw(id)) ?? false;
+  }
+
+  /** Hand over a job that was withdrawn all the same. */
+  restore(id: string): void {
+    this.#running?.relay.restore(id);
   }
 
   /** Keep a job that is in Redis already, such as a dead one that is to run again, until its end. */
@@ -191,7 +202,7 @@ export class Acceptance implements Intake, Lifecycle {
     throw new AppError('shutting-down', 'This process has not begun to accept jobs.', { retryAfterSeconds: 1 });
   }
 
-  #relayFor(journal: Journal, folder: string): Pick<Running, 'relay' | 'pending' | 'settlement' | 'memory'> {
+  #relayFor(journal: Journal, folder: string): Omit<Running, 'claim' | 'journal' | 'care'> {
     const { config, redis, breaker, queues, handover, ledger, logger } = this.#options;
     const acceptedList = this.#acceptedList;
     const passing = new Passing({
@@ -216,26 +227,44 @@ export class Acceptance implements Intake, Lifecycle {
     };
     const onHanded = (entries: readonly NumberedEntry[], atMs: number) => settlement.recent.note(entries, atMs);
     const relay = new Relay({ journal, passing, breaker, pending, beforeResuming, onHanded, logger });
-    const field = basename(folder).split('.').at(-1) ?? '';
     const key = `${config.QUEUE_PREFIX}:${queueKeys.journalMarks()}`;
-    const memory = new RedisMemory({ redis, breaker, key, field });
+    const memory = new RedisMemory({ redis, breaker, key, field: fieldOf(folder) });
     const settlement = new Settlement({ journal, relay, passing, handover, memory, breaker, logger });
-    return { relay, pending, settlement, memory };
+    const forgetMarkOf = (left: string) => new RedisMemory({ redis, breaker, key, field: fieldOf(left) }).forget();
+    return { relay, pending, settlement, memory, forgetMarkOf };
   }
 
   async #look(): Promise<void> {
-    const { care, relay, settlement } = this.#started();
+    const { care, claim, pending, relay, settlement } = this.#started();
+    if (await claim.isLost()) return this.#end();
     // A disk that refuses must not keep us from settling what would free it.
     await care.tend().catch(this.#lookFailed);
     // Entries may have come by themselves, from an orphan or a file that was rewritten.
     relay.wake();
     if (this.#options.breaker.state !== 'closed') return;
+    if (pending.behindMs > 0) await this.#acceptedList.sayBehind();
+    else if (pending.size === 0) this.#acceptedList.clear();
     await settlement.verify();
     await settlement.pass();
+  }
+
+  /** The connection was made anew: to whom, and with what it remembers, is to be seen before anything goes there. */
+  readonly #onReady = (): void => this.#running?.relay.halt();
+
+  /** Whoever has taken the folder answers for what is in it; this process cannot go on. Its supervisor starts another. */
+  #end(): void {
+    this.#logger.fatal({ folder: this.#started().claim.folder }, 'another process has taken this journal; ending');
+    this.#ended.abort();
+    process.kill(process.pid, 'SIGTERM');
   }
 
   readonly #lookFailed = (error: unknown): void => {
     if (isAppError(error, 'store-unavailable')) return;
     this.#logger.warn({ err: { message: messageOf(error) } }, 'could not look after accepted jobs; trying again');
   };
+}
+
+/** The field of a journal's mark: the end of its folder's name, which stays with it whoever owns it. */
+function fieldOf(folder: string): string {
+  return basename(folder).split('.').at(-1) ?? '';
 }

@@ -70,8 +70,8 @@ export class AcceptedList {
     this.#listed -= await this.#breaker.run(() => this.#redis.hdel(this.#listKey, ...ids));
   }
 
-  /** Nothing waits any more. */
-  async clear(): Promise<void> {
+  /** Nothing of ours waits any more. */
+  clear(): void {
     this.#listed = 0;
   }
 

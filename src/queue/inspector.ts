@@ -8,7 +8,7 @@
 
 import type { CollectedRequests } from '../collected-requests.ts';
 import type { Ledger } from '../database/ledger.ts';
-import { AppError, isAppError } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import { JobReader, type JobReaderOptions, type KeptJobs } from './job-reader.ts';
@@ -74,15 +74,16 @@ export class Inspector {
     if (view.state === 'cancelled') return view;
     if (FINISHED.has(view.state)) throw new AppError('job-finished', `The job is ${view.state}.`);
     if (view.state === 'active') throw new AppError('job-active', 'The job is running and cannot be cancelled.');
+    const leftOut = view.state === 'accepted' && (await this.#leaveOut(id));
     const before = await this.#ledger.cancel({ jobId: id, tenant, job: view.job });
     if (before.outcome === 'applied') throw new AppError('job-finished', 'The effect of the job was applied already.');
     const queue = this.#reader.queueOf(id);
     // Only a tombstone of our own is taken back: an older one stands for a cancel that was answered.
     const undo = async () => {
+      this.#keptJobs?.restore(id);
       if (before.outcome === 'none') await this.#ledger.uncancel(id);
     };
-    if (view.state === 'accepted') await this.#keptJobs?.withdraw(id);
-    if (await this.#remove(queue, id, view.state === 'accepted')) {
+    if (!leftOut && (await this.#breaker.run(() => removeOrRunning(queue, id)))) {
       await undo();
       throw new AppError('job-active', 'The job started just now and cannot be cancelled.');
     }
@@ -126,14 +127,13 @@ export class Inspector {
     return ((await this.#collectedRequests.find(tenant, id))?.collected_into ?? null) !== null;
   }
 
-  /** True when a worker has the job. A job that is in no queue yet needs no Redis. */
-  async #remove(queue: MillraceQueue, id: string, kept: boolean): Promise<boolean> {
-    try {
-      return await this.#breaker.run(() => removeOrRunning(queue, id));
-    } catch (error) {
-      if (kept && isAppError(error, 'store-unavailable')) return false;
-      throw error;
-    }
+  /** True when an accepted job is certain to reach no queue. Throws `state-unknown` when only Redis could tell. */
+  async #leaveOut(id: string): Promise<boolean> {
+    if (await this.#keptJobs?.withdraw(id)) return true;
+    if (this.#breaker.state === 'closed') return false;
+    throw new AppError('state-unknown', 'The job may have reached its queue just before Redis went away.', {
+      retryAfterSeconds: 2,
+    });
   }
 
   #look(queue: MillraceQueue): Promise<QueueView> {

@@ -21,8 +21,10 @@ export interface KeptJobs {
   kept(tenant: string, id: string): Promise<JournalEntry | undefined>;
   /** `unknown`: there may be such a job. Rejects while Redis is away. */
   keptElsewhere(tenant: string, id: string): Promise<ListedJob | 'unknown' | undefined>;
-  /** Do not hand over this job. Resolves once no call is under way that would. */
-  withdraw(id: string): Promise<void>;
+  /** Do not hand over this job. True once it is certain to reach no queue; false when it may be there. */
+  withdraw(id: string): Promise<boolean>;
+  /** Hand over a job that was withdrawn all the same. */
+  restore(id: string): void;
   /** Keep a job that is in Redis already until its end. Rejects when the journal takes nothing. */
   keep(entry: JournalEntry): Promise<void>;
 }

@@ -13,8 +13,9 @@ import { AppError, isAppError, messageOf } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { NumberedEntry } from '../journal/segment.ts';
 import type { SetAside } from '../journal/set-aside.ts';
+import { within } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import type { Breaker } from '../redis/breaker.ts';
+import { type Breaker, isNeverSent } from '../redis/breaker.ts';
 import type { AcceptedList } from './accepted-list.ts';
 import { type Handover, MOST_PER_CALL } from './handover.ts';
 import { handoverJobOf } from './intake.ts';
@@ -33,6 +34,9 @@ export interface PassingOptions {
 }
 
 const MOST_REFUSALS = 3;
+/** Milliseconds that a look into the ledger may hold up late jobs, and for which it is left out after it did not come. */
+const LEDGER_MS = 500;
+const LEDGER_AWAY_MS = 2000;
 
 export class Passing {
   readonly #options: PassingOptions;
@@ -41,6 +45,7 @@ export class Passing {
   readonly #refusals = new Map<number, number>();
   /** Numbers that were set aside while the rest of their batch has yet to go. */
   readonly #aside = new Set<number>();
+  #ledgerAwayUntilMs = 0;
 
   constructor(options: PassingOptions) {
     this.#options = options;
@@ -49,18 +54,21 @@ export class Passing {
 
   /**
    * Pass entries on, in order; `late`: they have waited for Redis to come back, and may have been cancelled meanwhile.
-   * Rejects with `store-unavailable` while Redis is away.
+   * Resolves with the milliseconds that Redis took. Rejects with `store-unavailable` while Redis is away.
    */
-  async pass(entries: readonly NumberedEntry[], late: boolean): Promise<void> {
-    await this.#handOver(late ? await this.#recheck(entries) : entries);
+  async pass(entries: readonly NumberedEntry[], late: boolean): Promise<number> {
+    const kept = late ? await this.#recheck(entries) : entries;
+    const startedMs = this.#clock();
+    await this.#handOver(kept, late);
+    return this.#clock() - startedMs;
   }
 
   /** Pass on entries that were passed on before and are lost: whatever is known of them is in the ledger. */
   async replay(entries: readonly NumberedEntry[]): Promise<void> {
-    await this.#handOver(await this.#recheck(entries));
+    await this.#handOver(await this.#recheck(entries), true);
   }
 
-  async #handOver(given: readonly NumberedEntry[]): Promise<void> {
+  async #handOver(given: readonly NumberedEntry[], late: boolean): Promise<void> {
     const entries = this.#aside.size === 0 ? given : given.filter(({ number }) => !this.#aside.has(number));
     const byQueue = new Map<string, NumberedEntry[]>();
     for (const each of entries) {
@@ -71,38 +79,39 @@ export class Passing {
     const calls: Promise<void>[] = [];
     for (const [queue, list] of byQueue) {
       for (let at = 0; at < list.length; at += MOST_PER_CALL) {
-        calls.push(this.#call(queue, list.slice(at, at + MOST_PER_CALL)));
+        calls.push(this.#call(queue, list.slice(at, at + MOST_PER_CALL), late));
       }
     }
     // All have ended before anybody tries again: two calls with the same jobs are never under way.
     const results = await Promise.allSettled(calls);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    refuse(results);
     if (this.#aside.size > 0) for (const { number } of given) this.#aside.delete(number);
     await this.#options.acceptedList.remove(entries.map(({ entry }) => entry.id));
   }
 
-  async #call(queue: string, entries: readonly NumberedEntry[]): Promise<void> {
+  async #call(queue: string, entries: readonly NumberedEntry[], late: boolean): Promise<void> {
     try {
-      await this.#add(queue, entries);
+      await this.#add(queue, entries, late);
     } catch (error) {
       if (isAppError(error, 'store-unavailable')) throw error;
-      await this.#oneByOne(queue, entries);
+      await this.#oneByOne(queue, entries, late);
     }
   }
 
-  async #add(queue: string, entries: readonly NumberedEntry[]): Promise<void> {
+  async #add(queue: string, entries: readonly NumberedEntry[], late: boolean): Promise<void> {
     const { breaker, handover } = this.#options;
     const nowMs = this.#clock();
     const jobs = entries.map(({ entry }) => handoverJobOf(entry, nowMs));
     const added = await breaker.run(() => handover.add(queue, jobs));
     for (const [index, each] of entries.entries()) {
-      if (added[index] === false && each.entry.keyed) await this.#refuseOtherRequest(each);
+      // In time its caller is told; late it was answered with 202 already.
+      if (late && added[index] === false && each.entry.keyed) await this.#refuseOtherRequest(each);
     }
   }
 
   /** Redis refused the batch: find out which entries it was, and set aside what it has refused often enough. */
-  async #oneByOne(queue: string, entries: readonly NumberedEntry[]): Promise<void> {
-    const results = await Promise.allSettled(entries.map((each) => this.#add(queue, [each])));
+  async #oneByOne(queue: string, entries: readonly NumberedEntry[], late: boolean): Promise<void> {
+    const results = await Promise.allSettled(entries.map((each) => this.#add(queue, [each], late)));
     let again: unknown;
     for (const [index, each] of entries.entries()) {
       const result = results[index];
@@ -153,11 +162,14 @@ export class Passing {
   }
 
   async #cancelled(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    if (this.#clock() < this.#ledgerAwayUntilMs) return new Set();
     try {
-      return await this.#options.ledger.cancelledAmong(ids);
+      const away = () => new AppError('store-unavailable', 'PostgreSQL did not answer in time.');
+      return await within(LEDGER_MS, this.#options.ledger.cancelledAmong(ids), away);
     } catch (error) {
-      if (isAppError(error, 'store-unavailable')) return new Set();
-      throw error;
+      if (!isAppError(error, 'store-unavailable')) throw error;
+      this.#ledgerAwayUntilMs = this.#clock() + LEDGER_AWAY_MS;
+      return new Set();
     }
   }
 }
@@ -165,4 +177,14 @@ export class Passing {
 /** The envelope with `recheck`: the worker looks into the ledger before it runs the job. */
 function withRecheck(data: string): string {
   return data.startsWith('{"recheck":true,') ? data : `{"recheck":true,${data.slice(1)}`;
+}
+
+/** Throws what a call was rejected with; of several, the one that leaves most open. */
+function refuse(results: readonly PromiseSettledResult<void>[]): void {
+  const reasons = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+  const reason = reasons.find((each) => !isNeverSent(each)) ?? reasons[0];
+  if (reason === undefined) return;
+  if (reasons.length === results.length || !isAppError(reason)) throw reason;
+  // Some calls went well: what is certain of the others does not hold for all.
+  throw new AppError(reason.code, reason.message, { cause: reason });
 }

@@ -48,6 +48,11 @@ export class PendingJobs {
     this.#numbers.set(id, number);
   }
 
+  /** Every job that waits. */
+  ids(): IterableIterator<string> {
+    return this.#numbers.keys();
+  }
+
   /** These entries do not wait any more. */
   remove(entries: readonly NumberedEntry[]): void {
     for (const { number, entry } of entries) {

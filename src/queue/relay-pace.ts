@@ -19,6 +19,11 @@ export class RelayPace {
     return this.#most;
   }
 
+  /** Has Redis refused, or been slow, a moment ago? */
+  get isCareful(): boolean {
+    return this.#most < MOST;
+  }
+
   /** A batch was taken after `ms`. */
   took(ms: number): void {
     if (ms < QUICK_MS) this.#most = Math.min(MOST, this.#most * 2);

@@ -1,6 +1,5 @@
 /**
- * The relay: brings accepted jobs from the journal to their queues, in the order of the journal, on good and bad days
- * alike.
+ * The relay: brings accepted jobs from the journal to their queues, in the order of the journal, on good and bad days.
  *
  * Promises: a job is answered for once it is on disk; in healthy times the answer waits up to `ANSWER_MS` for Redis, so
  * that the job can be read back at once. Batches go out while the disk still works; at most two are under way. When one
@@ -11,19 +10,21 @@
  * is not handed over, and the worker is told to look again.
  */
 
-import { isAppError, messageOf } from '../errors.ts';
+import { isAppError } from '../errors.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { NumberedEntry } from '../journal/segment.ts';
 import { type Deadline, type Lifecycle, pause } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import type { Breaker } from '../redis/breaker.ts';
+import { type Breaker, isNeverSent } from '../redis/breaker.ts';
 import { entryOf, type Taken } from './intake.ts';
 import type { Passing } from './passing.ts';
 import type { PendingJobs } from './pending-jobs.ts';
 import type { PreparedJob } from './prepared-job.ts';
+import { RETRY_MS, type RedisReturn, untilRedisTakesJobs } from './redis-return.ts';
 import { type RelayItem, RelayLine } from './relay-line.ts';
 import { RelayPace } from './relay-pace.ts';
 import { ANSWER_MS, Tickets } from './tickets.ts';
+import { Withdrawals } from './withdrawals.ts';
 
 export interface RelayOptions {
   readonly journal: Journal;
@@ -44,8 +45,6 @@ const MOST_IN_FLIGHT_WHEN_LONG = 6;
 const LONG = 400;
 /** Milliseconds that a start waits for the first look at what Redis has lost. */
 const FIRST_LOOK_MS = 1000;
-/** Milliseconds between two tries while Redis answers but takes no writes. */
-const RETRY_MS = 250;
 
 interface Batch {
   readonly items: readonly RelayItem[];
@@ -61,7 +60,7 @@ export class Relay implements Lifecycle {
   readonly #passing: Passing;
   readonly #breaker: Breaker;
   readonly #pending: PendingJobs;
-  readonly #beforeResuming: () => Promise<void>;
+  readonly #return: RedisReturn;
   readonly #onHanded: RelayOptions['onHanded'];
   readonly #logger: Logger;
   readonly #clock: () => number;
@@ -69,14 +68,14 @@ export class Relay implements Lifecycle {
   readonly #tickets: Tickets;
   readonly #line: RelayLine;
   readonly #inFlight: Batch[] = [];
-  /** Cancelled jobs that are to be left out. */
-  readonly #withdrawn = new Set<string>();
+  readonly #withdrawals = new Withdrawals();
   readonly #failed: RelayItem[] = [];
   #halted: Promise<void> | undefined;
   #holds = 0;
   /** Entries below have waited for Redis to come back: somebody may have cancelled their jobs meanwhile. */
   #lateEnd = 0;
   #scheduled = false;
+  #forgetBreaker: () => void = () => {};
   readonly #ended = new AbortController();
   /** Resolved when nothing is under way any more. */
   #idle: (() => void) | undefined;
@@ -84,7 +83,7 @@ export class Relay implements Lifecycle {
   constructor(options: RelayOptions) {
     const { journal, passing, breaker, pending, beforeResuming, onHanded, logger, clock = Date.now } = options;
     this.#pending = pending;
-    this.#beforeResuming = beforeResuming;
+    this.#return = { breaker, pending, beforeResuming, logger };
     this.#onHanded = onHanded;
     this.#journal = journal;
     this.#passing = passing;
@@ -104,31 +103,31 @@ export class Relay implements Lifecycle {
     if (this.#halted !== undefined) this.#pending.fallBehind();
     const ticket = this.#tickets.issue(group, () => this.#pending.remove(group.from(group.first)));
     this.#line.append({ number, entry, handed: false, ticket });
-    this.#schedule();
+    this.wake();
     return ticket.answered;
   }
 
   /** Know what an earlier process has left, and begin. */
   async start(): Promise<void> {
     await this.#pending.index(this.#journal.handedEnd);
+    this.#withdrawals.doubt(this.#pending.ids());
+    this.#forgetBreaker = this.#breaker.onChange((state) => {
+      // What Redis has lost meanwhile is handed over before anything new is.
+      if (state === 'open') this.halt();
+    });
     if (this.#pending.size > 0) this.#logger.warn({ jobs: this.#pending.size }, 'handing over what was left');
-    this.#halt();
+    this.halt();
     // While Redis answers this takes milliseconds, and the first callers find their jobs in their queues.
     const begun = new AbortController();
     void this.#halted?.then(() => begun.abort());
     await pause(FIRST_LOOK_MS, begun.signal);
   }
 
-  /** An entry came into the journal by itself, from another one: its job may have been cancelled since. */
+  /** An entry came into the journal by itself, from another one: its job may have been cancelled since. `wake` follows. */
   takeIn({ number, entry }: NumberedEntry): void {
     this.#pending.add(entry.id, number);
+    this.#withdrawals.doubt([entry.id]);
     this.#lateEnd = Math.max(this.#lateEnd, number + 1);
-    this.#schedule();
-  }
-
-  /** Look whether there is something to hand over. */
-  wake(): void {
-    this.#schedule();
   }
 
   /** Hand over what there is while Redis takes it, then stop. What is left stays in the journal. */
@@ -142,24 +141,37 @@ export class Relay implements Lifecycle {
     void done.then(() => enough.abort());
     await pause(deadline.leftMs, enough.signal);
     this.#ended.abort();
+    this.#forgetBreaker();
     this.#tickets.stop();
   }
 
-  /** Do not hand over this job any more. Resolves once no call is under way that would; it may be in its queue then. */
-  async withdraw(id: string): Promise<void> {
-    if (!this.#pending.has(id)) return;
-    this.#withdrawn.add(id);
-    await Promise.all(this.#inFlight.map(({ ended }) => ended));
+  /**
+   * Do not hand over this job any more. True once that is certain: it is not in its queue and will not be. False when it
+   * may be there.
+   */
+  async withdraw(id: string): Promise<boolean> {
+    if (!this.#pending.has(id)) return false;
+    this.#withdrawals.add(id);
+    await this.#inFlightEnded();
+    if (this.#pending.has(id) && !this.#withdrawals.isDoubtful(id)) return true;
+    this.#withdrawals.takeBack(id);
+    return false;
+  }
+
+  /** A job that was withdrawn is to be handed over all the same. */
+  restore(id: string): void {
+    this.#withdrawals.takeBack(id);
   }
 
   /** Hand nothing over while `work` runs. */
   async holdWhile<T>(work: () => Promise<T>): Promise<T> {
     this.#holds += 1;
     try {
+      await this.#inFlightEnded();
       return await work();
     } finally {
       this.#holds -= 1;
-      this.#schedule();
+      this.wake();
     }
   }
 
@@ -170,11 +182,16 @@ export class Relay implements Lifecycle {
     return this.#breaker.state === 'closed' && (oldest === undefined || this.#clock() - oldest.startedMs < ANSWER_MS);
   }
 
+  async #inFlightEnded(): Promise<void> {
+    await Promise.all(this.#inFlight.map(({ ended }) => ended));
+  }
+
   get #goes(): boolean {
     return this.#halted === undefined && this.#holds === 0 && !this.#ended.signal.aborted;
   }
 
-  #schedule(): void {
+  /** Look, after this turn, whether there is something to hand over. */
+  wake(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => {
@@ -199,15 +216,15 @@ export class Relay implements Lifecycle {
   #mostInFlight(): number {
     // Late entries are looked up in the ledger first: a second batch would overtake them.
     if (this.#line.first < this.#lateEnd || this.#inFlight[0]?.late === true) return 1;
+    // After a refusal one at a time: the second must not pass where the first did not.
+    if (this.#pace.isCareful) return 1;
     return this.#line.held > LONG ? MOST_IN_FLIGHT_WHEN_LONG : MOST_IN_FLIGHT;
   }
 
   async #send(batch: Batch): Promise<void> {
     this.#inFlight.push(batch);
     try {
-      const items = this.#withdrawn.size === 0 ? batch.items : this.#withoutWithdrawn(batch.items);
-      await this.#passing.pass(items, batch.late);
-      this.#pace.took(this.#clock() - batch.startedMs);
+      this.#pace.took(await this.#passing.pass(this.#withoutWithdrawn(batch.items), batch.late));
       this.#end(batch);
       this.#onHanded(batch.items, this.#clock());
       this.#handed(batch.items);
@@ -217,15 +234,16 @@ export class Relay implements Lifecycle {
       }
       this.#pace.failed();
       this.#failed.push(...batch.items);
+      if (!isNeverSent(error)) this.#withdrawals.doubt(batch.items.map(({ entry }) => entry.id));
       this.#end(batch);
-      this.#halt();
+      this.halt();
     }
     this.#tellIdle();
   }
 
   #withoutWithdrawn(items: readonly RelayItem[]): RelayItem[] {
     return items.filter(({ number, entry }) => {
-      if (!this.#withdrawn.delete(entry.id)) return true;
+      if (!this.#withdrawals.takeOut(entry.id)) return true;
       this.#journal.settle([number]);
       return false;
     });
@@ -239,12 +257,13 @@ export class Relay implements Lifecycle {
 
   #handed(items: readonly RelayItem[]): void {
     this.#pending.remove(items);
+    this.#withdrawals.forget(items.map(({ entry }) => entry.id));
     for (const { ticket } of items) ticket?.hand();
     const left = [...this.#failed, ...this.#inFlight.flatMap(({ items: [first] }) => first ?? [])];
     const handedEnd = Math.min(this.#line.first, ...left.map(({ number }) => number));
     this.#journal.handed(handedEnd);
     if (handedEnd >= this.#lateEnd) this.#pending.catchUp();
-    this.#schedule();
+    this.wake();
   }
 
   async #readOn(): Promise<void> {
@@ -255,37 +274,21 @@ export class Relay implements Lifecycle {
     } catch (error) {
       this.#logger.error({ err: error }, 'the journal could not be read; trying again');
       await pause(RETRY_MS, this.#ended.signal);
-      this.#schedule();
+      this.wake();
     }
   }
 
-  /** Stop handing over until Redis takes jobs again. */
-  #halt(): void {
+  /** Stop handing over until Redis takes jobs again, and it is known what it has lost. */
+  halt(): void {
+    if (this.#ended.signal.aborted) return;
     this.#pending.fallBehind();
     this.#tickets.release();
-    this.#halted ??= this.#redisTakesJobs().then(() => {
+    this.#halted ??= untilRedisTakesJobs(this.#return, this.#ended.signal).then(() => {
       this.#halted = undefined;
       this.#lateEnd = this.#journal.end;
-      this.#schedule();
+      this.wake();
       this.#tellIdle();
     });
-  }
-
-  async #redisTakesJobs(): Promise<void> {
-    // It answers and refuses, or nobody has noticed yet that it does not answer.
-    if (this.#breaker.state === 'closed' && this.#pending.size > 0) await pause(RETRY_MS, this.#ended.signal);
-    while (!this.#ended.signal.aborted) {
-      await this.#breaker.closes(this.#ended.signal);
-      try {
-        if (!this.#ended.signal.aborted) await this.#beforeResuming();
-        return;
-      } catch (error) {
-        if (!isAppError(error, 'store-unavailable')) {
-          this.#logger.warn({ err: { message: messageOf(error) } }, 'could not look what Redis has lost; trying again');
-        }
-        await pause(RETRY_MS, this.#ended.signal);
-      }
-    }
   }
 
   /** While stopping, there is nothing to wait for once all is handed over, or Redis takes nothing. */

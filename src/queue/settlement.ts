@@ -8,8 +8,9 @@
  * Redis is away nothing is decided.
  */
 
+import { z } from 'zod';
 import type { Journal } from '../journal/journal.ts';
-import type { NumberedId } from '../journal/segment.ts';
+import type { NumberedEntry, NumberedId } from '../journal/segment.ts';
 import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import { type Handover, MOST_LOOKED_AT, type Whereabouts } from './handover.ts';
@@ -44,6 +45,8 @@ export class Settlement {
   readonly #timeline = new Timeline();
   #last: RedisSight | undefined;
   #verifying: Promise<void> | undefined;
+  /** How often jobs were handed over again. */
+  #round = 0;
   /** From where on entries have to be handed over again, as long as that has not succeeded. */
   #owedFrom: number | undefined;
   /** As that, for entries that came since the last look began. */
@@ -54,6 +57,7 @@ export class Settlement {
   constructor(options: SettlementOptions) {
     this.#options = options;
     this.#clock = options.clock ?? Date.now;
+    this.#last = sightOf(options.journal.memo);
   }
 
   /** Find out what Redis has lost and hand it over again. Rejects with `store-unavailable` while Redis is away. */
@@ -66,6 +70,7 @@ export class Settlement {
 
   /** Settle what has reached its end. Rejects with `store-unavailable` while Redis is away. */
   async pass(): Promise<void> {
+    const round = this.#round;
     const untilMs = this.#clock() + PASS_MS;
     const end = this.#timeline.numberAt(this.#clock() - LOOK_AFTER_MS);
     const gone: number[] = [];
@@ -75,7 +80,8 @@ export class Settlement {
     if (gone.length === 0) return;
     // Gone on purpose, unless Redis has been emptied or replaced since it was last looked at.
     const remembered = await this.#look();
-    if (remembered.kind !== 'all' || this.#owedFrom !== undefined || this.#unverifiedFrom !== undefined) return;
+    const unsure = this.#owedFrom !== undefined || this.#unverifiedFrom !== undefined || round !== this.#round;
+    if (remembered.kind !== 'all' || unsure) return;
     this.#options.journal.settle(gone);
   }
 
@@ -99,7 +105,8 @@ export class Settlement {
     const from = this.#owedFrom;
     const lost = await relay.holdWhile(() => this.#replay(from, journal.handedEnd));
     this.#owedFrom = undefined;
-    this.#last = { server: remembered.sight.server, mark: begun };
+    this.#saw({ server: remembered.sight.server, mark: begun });
+    this.#round += 1;
     // A replica that lags may lack what was handed over again just now.
     this.#timeline.rewind(from);
     this.#timeline.note(this.#clock(), begun.end);
@@ -126,10 +133,16 @@ export class Settlement {
     const mark = this.#mark();
     const remembered = await this.#options.memory.look(this.#last, mark);
     if (remembered.kind === 'all') {
-      this.#last = remembered.sight;
+      this.#saw(remembered.sight);
       this.#timeline.note(mark.atMs, mark.end);
     }
     return remembered;
+  }
+
+  /** Remembered over a restart, too: what was removed on purpose must not come back with the next process. */
+  #saw(sight: RedisSight): void {
+    this.#last = sight;
+    this.#options.journal.memo = JSON.stringify(sight);
   }
 
   /** Look at jobs that were handed over a moment ago. */
@@ -169,14 +182,20 @@ export class Settlement {
     return finished.length + missing.length > 0;
   }
 
+  /** Hand over again what is missing: first what was rewritten, for it is older than its numbers say. */
   async #replay(from: number, end: number): Promise<number> {
+    const rewritten = await this.#replayWhere(from, ({ handed }) => handed);
+    return rewritten + (await this.#replayWhere(from, ({ handed, number }) => !handed && number < end));
+  }
+
+  async #replayWhere(from: number, chosen: (entry: NumberedEntry) => boolean): Promise<number> {
     const { journal, passing } = this.#options;
     let lost = 0;
     for (let at = from; at < journal.end; ) {
       const { entries, next } = await journal.read(at);
-      const handed = entries.filter((each) => each.handed || each.number < end);
-      const looks = await this.#whereabouts(handed.map(({ number, entry }) => ({ number, ...entry, handed: true })));
-      const missing = handed.filter((_each, index) => looks[index] === 'missing');
+      const some = entries.filter(chosen);
+      const looks = await this.#whereabouts(some.map(({ number, entry }) => ({ number, ...entry, handed: true })));
+      const missing = some.filter((_each, index) => looks[index] === 'missing');
       for (let index = 0; index < missing.length; index += MOST_LOOKED_AT) {
         await passing.replay(missing.slice(index, index + MOST_LOOKED_AT));
       }
@@ -214,4 +233,17 @@ function groupByQueue(entries: readonly NumberedId[]): Map<string, number[]> {
     else group.push(index);
   }
   return groups;
+}
+
+const sightSchema = z.object({ server: z.string(), mark: z.object({ end: z.number(), atMs: z.number() }) });
+
+/** What an earlier process has noted; undefined when it is not to be read: then everything is looked at. */
+function sightOf(memo: string): RedisSight | undefined {
+  if (memo === '') return undefined;
+  try {
+    return sightSchema.parse(JSON.parse(memo));
+  } catch {
+    // A note that was cut short says nothing.
+    return undefined;
+  }
 }

@@ -38,8 +38,8 @@ const NOT_FOUND = [
 /** Replies of a server that is there but cannot serve: starting, demoted, cut off, busy in a script, or handing over a slot. */
 const NOT_SERVING = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|BUSY|UNBLOCKED|TRYAGAIN|MOVED|ASK) /;
 
-/** Replies of a server that answers but takes no writes: full memory, full disk, too few replicas. */
-const TAKES_NO_WRITES = /^(OOM|MISCONF|NOREPLICAS) /;
+/** Replies of a server that answers but takes no writes: full memory, full disk, too few replicas, a right that was taken away. */
+const TAKES_NO_WRITES = /^(OOM|MISCONF|NOREPLICAS|NOPERM|NOAUTH|WRONGPASS) /;
 
 /** Can Redis not do this just now, whether it is away or takes no writes? */
 export function isRedisUnable(error: unknown): boolean {
@@ -57,6 +57,22 @@ export function isRedisAway(error: unknown): boolean {
 
 function isTimeout(error: Error): boolean {
   return error.message === TIMED_OUT || ('code' in error && error.code === 'ETIMEDOUT');
+}
+
+/** What says that nothing was carried out: no connection to send on, or a reply that refuses. */
+const NOT_DONE =
+  /^(Stream isn't writeable|OOM|MISCONF|NOREPLICAS|NOPERM|NOAUTH|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN) ?/;
+
+const neverSent = new WeakSet<Error>();
+
+function notSent<E extends Error>(error: E): E {
+  neverSent.add(error);
+  return error;
+}
+
+/** Is it certain that Redis has carried out nothing of what failed with this? */
+export function isNeverSent(error: unknown): boolean {
+  return error instanceof Error && neverSent.has(error);
 }
 
 /** Counts failures; `weigh` sees the error before cockatiel asks for the verdict. */
@@ -144,11 +160,13 @@ export class Breaker implements Lifecycle {
 
   /** Run commands. Throws `store-unavailable` when Redis is away, at once while open; other errors pass unchanged. */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.state !== 'closed') throw this.#unavailable(this.#policy.lastFailure);
+    if (this.state !== 'closed') throw notSent(this.#unavailable(this.#policy.lastFailure));
     try {
       return await this.#policy.execute(work);
     } catch (error) {
-      throw isRedisUnable(error) ? this.#unavailable(error) : error;
+      if (!isRedisUnable(error)) throw error;
+      const unavailable = this.#unavailable(error);
+      throw NOT_DONE.test(messageOf(error)) ? notSent(unavailable) : unavailable;
     }
   }
 

@@ -84,3 +84,20 @@ it('never fails to open, and has every group that no damage touched', async () =
     { numRuns: 60 },
   );
 });
+
+it('counts what is left after damage, so that no file goes before its time', async () => {
+  const { folder, path, bytes, starts } = await written(4);
+  const before = await openJournal(folder);
+  before.handed(13);
+  before.settle([4, 5, 6, 10]);
+  await before.stop(Deadline.in(5000));
+  const damaged = Buffer.from(bytes);
+  damaged.fill(0, (starts[1] ?? 0) + 40, (starts[1] ?? 0) + 60);
+  await writeFile(path, damaged);
+  const after = await openJournal(folder);
+  expect((await readAll(after)).map(({ number }) => number)).toEqual([1, 2, 3, 7, 8, 9, 11, 12]);
+  expect(after.open).toBe(8);
+  after.settle([1, 2, 3, 7, 8, 9, 11]);
+  await after.dropFinished();
+  expect((await readAll(after)).map(({ number }) => number)).toEqual([12]);
+});
