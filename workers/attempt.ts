@@ -44,6 +44,8 @@ export interface RunTools {
   readonly wakeOverdue: (graceMs: number) => Promise<number>;
   readonly logger: Logger;
   readonly clock: () => number;
+  /** Milliseconds since 1970: jobs from before may have come back with an older state of Redis. */
+  readonly believedSinceMs: () => number;
 }
 
 /** An attempt under way. */

@@ -8,13 +8,11 @@
 
 import type { Logger } from '../src/logger.ts';
 
-/** What a line tells of a completed attempt. */
-export interface CompletedAttempt {
-  readonly jobId: string | undefined;
-  readonly job: string;
-  readonly tenant: string;
-  readonly requestId: string | undefined;
-  readonly runMs: number;
+/** The job, as far as a line tells of it. */
+export interface CompletedJob {
+  readonly id?: string | undefined;
+  readonly name: string;
+  readonly data: { readonly tenant: string; readonly requestId?: string | undefined };
 }
 
 const MOST_PER_SECOND = 100;
@@ -31,15 +29,16 @@ export class CompletedLines {
     this.#logger = logger.child({}, { redact: [] });
   }
 
-  /** `nowMs`: milliseconds since 1970. */
-  write(nowMs: number, attempt: CompletedAttempt): void {
+  /** A job completed just now, `nowMs` since 1970, after running for `runMs`. */
+  write(job: CompletedJob, nowMs: number, runMs: number): void {
     if (nowMs >= this.#untilMs) {
       this.#untilMs = nowMs + SECOND_MS;
       this.#left = MOST_PER_SECOND;
     }
     if (this.#left > 0) {
       this.#left -= 1;
-      this.#logger.info(attempt, 'job completed');
+      const { tenant, requestId } = job.data;
+      this.#logger.info({ jobId: job.id, job: job.name, tenant, requestId, runMs }, 'job completed');
     } else {
       this.#omitted += 1;
       this.#timer ??= setTimeout(() => this.flush(), SECOND_MS);

@@ -7,8 +7,9 @@
  */
 
 export class Ending {
-  readonly #waiting = new Set<(reason: Error) => void>();
   #reason: Error | undefined;
+  /** Who waits in `unlessEnded`. Whose work is done may stay: telling them changes nothing. */
+  #waiting: ((reason: Error) => void)[] | undefined;
   #signal: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
 
@@ -18,8 +19,7 @@ export class Ending {
     this.#reason = reason;
     this.settle();
     this.#signal?.abort(reason);
-    for (const tell of this.#waiting) tell(reason);
-    this.#waiting.clear();
+    for (const tell of this.#waiting ?? []) tell(reason);
   }
 
   /** End the attempt in `ms` milliseconds. */
@@ -57,18 +57,9 @@ export class Ending {
   unlessEnded<T>(work: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.throwIfEnded();
-      this.#waiting.add(reject);
-      const done = () => this.#waiting.delete(reject);
-      work().then(
-        (value) => {
-          done();
-          resolve(value);
-        },
-        (error: unknown) => {
-          done();
-          reject(error);
-        },
-      );
+      this.#waiting ??= [];
+      this.#waiting.push(reject);
+      work().then(resolve, reject);
     });
   }
 }

@@ -14,7 +14,7 @@ import type { JobDefinition } from '../src/queue/job.ts';
 import type { Completion } from '../src/queue/queues.ts';
 import type { Attempt, RunTools, TakenJob } from './attempt.ts';
 import type { Ending } from './ending.ts';
-import { collectedElsewhere, type Done, takeWork } from './gathering.ts';
+import { collectedElsewhere, type Done, takeWork, type Work } from './gathering.ts';
 import { HandlerContext } from './handler-context.ts';
 
 /** Run one attempt. What it throws is judged by `outcomeOf`; `ending` is ended on shutdown or a lost job. */
@@ -24,13 +24,13 @@ export async function runJob(job: TakenJob, ending: Ending, tools: RunTools): Pr
   const { tenant, timeoutMs } = envelope;
   ending.endIn(timeoutMs, () => new AppError('attempt-timed-out', `The attempt took longer than ${timeoutMs} ms.`));
   try {
-    const before = await finishedBefore(attempt);
+    const before = mayBeFinished(attempt) ? await finishedBefore(attempt) : undefined;
     if (before === undefined) refuseExpired(attempt);
     const done =
       before ??
-      (await collectedElsewhere(attempt)) ??
+      (definition.collect && (await collectedElsewhere(attempt))) ??
       (await holding(attempt, async () => {
-        const work = await takeWork(attempt);
+        const work = definition.collect === undefined ? ownWork(attempt) : await takeWork(attempt);
         if (work.kind === 'done') return work;
         const returned = await definition.run(work.input, new HandlerContext(attempt, work.take));
         return { result: returned, into: undefined };
@@ -65,23 +65,38 @@ function begin(job: TakenJob, ending: Ending, tools: RunTools): Attempt {
   return { job, definition, envelope: envelope.data, payload: payload.data, startedAt, ending, tools };
 }
 
+/** Where a tombstone or an effect may stand that this attempt must know of: the ledger is asked only then. */
+function mayBeFinished(attempt: Attempt): boolean {
+  const { exclusive, collect, invalidates, announces } = attempt.definition;
+  const declares = (exclusive ?? collect ?? invalidates ?? announces) !== undefined;
+  return declares || attempt.job.startedBefore || mayHaveComeBack(attempt);
+}
+
+/** Was it handed over again, or may it have come back with an older state of Redis? */
+function mayHaveComeBack({ envelope, tools }: Attempt): boolean {
+  return envelope.recheck === true || envelope.requestedAt < tools.believedSinceMs();
+}
+
 /**
- * What the ledger knows of the job, asked only where it can matter: a tombstone ends the attempt. A job that was handed
- * over late or replayed may have been finished before Redis forgot it: its stored result is used, and the handler does
- * not run again. Where an effect returned something else than its handler, the handler runs and `apply` gives it that.
+ * What the ledger knows of the job. A tombstone ends the attempt. A job that was handed over late or replayed may have
+ * been finished before Redis forgot it: its stored result is used, and the handler does not run again. Where an effect
+ * returned something else than its handler, the handler runs and `apply` gives it that.
  */
-async function finishedBefore({ job, definition, envelope, tools }: Attempt): Promise<Done | undefined> {
-  const recheck = envelope.recheck === true;
-  if (!recheck && !job.startedBefore && !declaresAnything(definition)) return undefined;
+async function finishedBefore(attempt: Attempt): Promise<Done | undefined> {
+  const { job, definition, tools } = attempt;
   const record = await tools.ledger.read(job.id);
   if (record.outcome === 'cancelled') throw new AppError('job-cancelled', 'The job was cancelled.');
-  if (!recheck || record.outcome === 'none' || !definition.result.safeParse(record.result).success) return undefined;
+  if (record.outcome === 'none' || !mayHaveComeBack(attempt)) return undefined;
+  if (!definition.result.safeParse(record.result).success) return undefined;
   return { kind: 'done', into: undefined, result: record.result };
 }
 
-function declaresAnything({ exclusive, collect, invalidates, announces }: JobDefinition): boolean {
-  return (exclusive ?? collect ?? invalidates ?? announces) !== undefined;
+/** What an attempt works on that gathers nothing: its own payload. */
+function ownWork({ payload }: Attempt): Work {
+  return { kind: 'run', input: payload, take: takeNothing };
 }
+
+async function takeNothing(): Promise<void> {}
 
 function refuseExpired({ job, envelope: { expiresAt }, startedAt }: Attempt): void {
   if (expiresAt === undefined || job.startedBefore || startedAt.getTime() <= expiresAt) return;
@@ -89,7 +104,7 @@ function refuseExpired({ job, envelope: { expiresAt }, startedAt }: Attempt): vo
 }
 
 /** Do `work`, holding the definition's exclusive resource if it has one. Ends when the attempt or the lock does. */
-async function holding<T>({ definition, envelope, payload, ending, tools }: Attempt, work: () => Promise<T>) {
+function holding<T>({ definition, envelope, payload, ending, tools }: Attempt, work: () => Promise<T>): Promise<T> {
   const resource = definition.exclusive?.(payload, { tenant: envelope.tenant });
   if (resource === undefined) return ending.unlessEnded(work);
   return tools.locks.hold(resource, { signal: ending.signal }, (held) => {

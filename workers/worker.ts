@@ -12,6 +12,7 @@ import { MetricTotals } from '../src/monitoring/metric-totals.ts';
 import { Metrics } from '../src/monitoring/metrics.ts';
 import type { Catalog } from '../src/queue/catalog.ts';
 import { connectRedis, type Redis } from '../src/redis/connections.ts';
+import { RedisHistory } from '../src/redis/history.ts';
 import { Services } from '../src/services.ts';
 import type { RunTools } from './attempt.ts';
 import { Pool } from './pool.ts';
@@ -38,6 +39,7 @@ export class WorkerProcess implements Lifecycle {
   readonly #triggers: Triggers;
   readonly #watchdog: Watchdog;
   readonly #totals: MetricTotals;
+  readonly #history: RedisHistory;
   readonly #logger: Logger;
 
   constructor({ config, catalog, logger, queues, rows = poolRows(config), connect }: WorkerOptions) {
@@ -52,6 +54,8 @@ export class WorkerProcess implements Lifecycle {
       'triggers',
       new Triggers({ catalog, producer, tenants: () => apiKeys.tenants(), logger }),
     );
+    const history = new RedisHistory({ redis, key: `${config.QUEUE_PREFIX}:history`, logger });
+    this.#history = this.#parts.add('redis history', history);
     const longestPaceMs = Math.max(...Object.values(rows).map(({ pace }) => pace.windowMs + pace.rateMs));
     this.#pools = chosen.map(([queue, row]) => {
       const tools = this.#tools(row, longestPaceMs);
@@ -67,6 +71,7 @@ export class WorkerProcess implements Lifecycle {
 
   async start(): Promise<void> {
     await this.services.start();
+    await this.#history.start();
     await Promise.all(this.#pools.map((pool) => pool.start()));
     await this.#watchdog.start();
     await this.#triggers.start();
@@ -93,6 +98,7 @@ export class WorkerProcess implements Lifecycle {
       pace,
       logger: this.#logger,
       clock: Date.now,
+      believedSinceMs: () => this.#history.believedSinceMs,
     };
   }
 }

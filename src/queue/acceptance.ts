@@ -161,6 +161,11 @@ export class Acceptance implements Intake, Lifecycle {
     return this.#running?.pending.find(tenant, id);
   }
 
+  /** May a job that is kept here be in its queue all the same? */
+  isDoubtful(id: string): boolean {
+    return this.#running?.relay.isDoubtful(id) ?? false;
+  }
+
   /** Do not hand over a job that was cancelled. True once it is certain to reach no queue; false when it may be there. */
   async withdraw(id: string): Promise<boolean> {
     return (await this.#running?.relay.withdraw(id)) ?? false;

@@ -74,7 +74,7 @@ export class Inspector {
     if (view.state === 'cancelled') return view;
     if (FINISHED.has(view.state)) throw new AppError('job-finished', `The job is ${view.state}.`);
     if (view.state === 'active') throw new AppError('job-active', 'The job is running and cannot be cancelled.');
-    const leftOut = view.state === 'accepted' && (await this.#leaveOut(id));
+    if (view.state === 'accepted') this.#refuseDoubtful(id);
     const before = await this.#ledger.cancel({ jobId: id, tenant, job: view.job });
     if (before.outcome === 'applied') throw new AppError('job-finished', 'The effect of the job was applied already.');
     const queue = this.#reader.queueOf(id);
@@ -83,6 +83,7 @@ export class Inspector {
       this.#keptJobs?.restore(id);
       if (before.outcome === 'none') await this.#ledger.uncancel(id);
     };
+    const leftOut = view.state === 'accepted' && (await this.#keptJobs?.withdraw(id)) === true;
     if (!leftOut && (await this.#breaker.run(() => removeOrRunning(queue, id)))) {
       await undo();
       throw new AppError('job-active', 'The job started just now and cannot be cancelled.');
@@ -127,10 +128,9 @@ export class Inspector {
     return ((await this.#collectedRequests.find(tenant, id))?.collected_into ?? null) !== null;
   }
 
-  /** True when an accepted job is certain to reach no queue. Throws `state-unknown` when only Redis could tell. */
-  async #leaveOut(id: string): Promise<boolean> {
-    if (await this.#keptJobs?.withdraw(id)) return true;
-    if (this.#breaker.state === 'closed') return false;
+  /** Throws `state-unknown` when an accepted job may be in its queue and only Redis, which is away, could tell. */
+  #refuseDoubtful(id: string): void {
+    if (this.#breaker.state === 'closed' || this.#keptJobs?.isDoubtful(id) !== true) return;
     throw new AppError('state-unknown', 'The job may have reached its queue just before Redis went away.', {
       retryAfterSeconds: 2,
     });

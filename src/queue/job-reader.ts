@@ -21,6 +21,8 @@ export interface KeptJobs {
   kept(tenant: string, id: string): Promise<JournalEntry | undefined>;
   /** `unknown`: there may be such a job. Rejects while Redis is away. */
   keptElsewhere(tenant: string, id: string): Promise<ListedJob | 'unknown' | undefined>;
+  /** May a job that is kept here be in its queue all the same? */
+  isDoubtful(id: string): boolean;
   /** Do not hand over this job. True once it is certain to reach no queue; false when it may be there. */
   withdraw(id: string): Promise<boolean>;
   /** Hand over a job that was withdrawn all the same. */

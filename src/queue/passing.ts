@@ -21,6 +21,11 @@ import { type Handover, MOST_PER_CALL } from './handover.ts';
 import { handoverJobOf } from './intake.ts';
 import type { Queues } from './queues.ts';
 
+/** An entry, and whoever may still wait for it. */
+export interface PassedEntry extends NumberedEntry {
+  readonly ticket?: { readonly kept: boolean } | undefined;
+}
+
 export interface PassingOptions {
   readonly journal: Journal;
   readonly setAside: SetAside;
@@ -56,7 +61,7 @@ export class Passing {
    * Pass entries on, in order; `late`: they have waited for Redis to come back, and may have been cancelled meanwhile.
    * Resolves with the milliseconds that Redis took. Rejects with `store-unavailable` while Redis is away.
    */
-  async pass(entries: readonly NumberedEntry[], late: boolean): Promise<number> {
+  async pass(entries: readonly PassedEntry[], late: boolean): Promise<number> {
     const kept = late ? await this.#recheck(entries) : entries;
     const startedMs = this.#clock();
     await this.#handOver(kept, late);
@@ -68,9 +73,9 @@ export class Passing {
     await this.#handOver(await this.#recheck(entries), true);
   }
 
-  async #handOver(given: readonly NumberedEntry[], late: boolean): Promise<void> {
+  async #handOver(given: readonly PassedEntry[], late: boolean): Promise<void> {
     const entries = this.#aside.size === 0 ? given : given.filter(({ number }) => !this.#aside.has(number));
-    const byQueue = new Map<string, NumberedEntry[]>();
+    const byQueue = new Map<string, PassedEntry[]>();
     for (const each of entries) {
       const list = byQueue.get(each.entry.queue);
       if (list === undefined) byQueue.set(each.entry.queue, [each]);
@@ -89,7 +94,7 @@ export class Passing {
     await this.#options.acceptedList.remove(entries.map(({ entry }) => entry.id));
   }
 
-  async #call(queue: string, entries: readonly NumberedEntry[], late: boolean): Promise<void> {
+  async #call(queue: string, entries: readonly PassedEntry[], late: boolean): Promise<void> {
     try {
       await this.#add(queue, entries, late);
     } catch (error) {
@@ -98,19 +103,20 @@ export class Passing {
     }
   }
 
-  async #add(queue: string, entries: readonly NumberedEntry[], late: boolean): Promise<void> {
+  async #add(queue: string, entries: readonly PassedEntry[], late: boolean): Promise<void> {
     const { breaker, handover } = this.#options;
     const nowMs = this.#clock();
     const jobs = entries.map(({ entry }) => handoverJobOf(entry, nowMs));
     const added = await breaker.run(() => handover.add(queue, jobs));
     for (const [index, each] of entries.entries()) {
-      // In time its caller is told; late it was answered with 202 already.
-      if (late && added[index] === false && each.entry.keyed) await this.#refuseOtherRequest(each);
+      // A caller that still waits is told; one that was answered with 202 must not lose its job without a word.
+      const answered = late || (each.ticket?.kept ?? true);
+      if (answered && added[index] === false && each.entry.keyed) await this.#refuseOtherRequest(each);
     }
   }
 
   /** Redis refused the batch: find out which entries it was, and set aside what it has refused often enough. */
-  async #oneByOne(queue: string, entries: readonly NumberedEntry[], late: boolean): Promise<void> {
+  async #oneByOne(queue: string, entries: readonly PassedEntry[], late: boolean): Promise<void> {
     const results = await Promise.allSettled(entries.map((each) => this.#add(queue, [each], late)));
     let again: unknown;
     for (const [index, each] of entries.entries()) {
@@ -153,7 +159,7 @@ export class Passing {
   }
 
   /** Leave out what was cancelled since; the worker looks again at the rest. */
-  async #recheck(entries: readonly NumberedEntry[]): Promise<NumberedEntry[]> {
+  async #recheck(entries: readonly PassedEntry[]): Promise<PassedEntry[]> {
     const cancelled = await this.#cancelled(entries.map(({ entry }) => entry.id));
     this.#options.journal.settle(entries.filter(({ entry }) => cancelled.has(entry.id)).map(({ number }) => number));
     return entries

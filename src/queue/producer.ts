@@ -10,6 +10,7 @@
 
 import type { CollectedRequests } from '../collected-requests.ts';
 import { AppError, isAppError } from '../errors.ts';
+import { within } from '../lifecycle.ts';
 import { problemsFromZod } from '../problems.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { Catalog } from './catalog.ts';
@@ -32,6 +33,9 @@ export interface ProducerOptions {
 
 /** Overdue requests that one sweep looks at. */
 const MOST_OVERDUE = 1000;
+/** Milliseconds that a caller with a key waits for Redis to say whether there is such a job. */
+const KNOWN_MS = 100;
+const slow = () => new AppError('store-unavailable', 'Redis did not answer in time.');
 /** Redis answered: there is no such job. */
 const NO_JOB = Symbol('no job');
 
@@ -149,12 +153,13 @@ export class Producer {
   async #known(prepared: PreparedJob): Promise<{ envelope: Envelope; taken: Taken } | undefined> {
     const { id, definition, envelope, repeatable } = prepared;
     if (!repeatable) return undefined;
+    const looking = this.#breaker.run(() => this.#queues.get(definition.queue).getJob(id));
+    // A Redis that does not answer must not hold the caller up: the relay sees to a key that was used twice.
     const job = await unlessUnable(() =>
-      this.#breaker.run(() =>
-        this.#queues
-          .get(definition.queue)
-          .getJob(id)
-          .then((found) => found ?? NO_JOB),
+      within(
+        KNOWN_MS,
+        looking.then((found) => found ?? NO_JOB),
+        slow,
       ),
     );
     const stands = job === undefined || job === NO_JOB ? await this.#kept(envelope.tenant, id) : job.data;

@@ -14,6 +14,16 @@ export interface RelayItem extends NumberedEntry {
   readonly ticket?: Ticket | undefined;
 }
 
+/** Entries that are handed over together. */
+export interface Batch {
+  readonly items: readonly RelayItem[];
+  readonly startedMs: number;
+  /** It has waited for Redis to come back. */
+  readonly late: boolean;
+  /** Resolves when it has ended, one way or the other. */
+  ended?: Promise<void>;
+}
+
 const MOST_HELD = 5000;
 /** Characters of data in one batch: about 2 MB hold Redis for a few milliseconds, and stay far below its command timeout. */
 const MOST_CHARACTERS = 1_000_000;

@@ -21,7 +21,7 @@ import type { Passing } from './passing.ts';
 import type { PendingJobs } from './pending-jobs.ts';
 import type { PreparedJob } from './prepared-job.ts';
 import { RETRY_MS, type RedisReturn, untilRedisTakesJobs } from './redis-return.ts';
-import { type RelayItem, RelayLine } from './relay-line.ts';
+import { type Batch, type RelayItem, RelayLine } from './relay-line.ts';
 import { RelayPace } from './relay-pace.ts';
 import { ANSWER_MS, Tickets } from './tickets.ts';
 import { Withdrawals } from './withdrawals.ts';
@@ -45,15 +45,6 @@ const MOST_IN_FLIGHT_WHEN_LONG = 6;
 const LONG = 400;
 /** Milliseconds that a start waits for the first look at what Redis has lost. */
 const FIRST_LOOK_MS = 1000;
-
-interface Batch {
-  readonly items: readonly RelayItem[];
-  readonly startedMs: number;
-  /** It has waited for Redis to come back. */
-  readonly late: boolean;
-  /** Resolves when it has ended, one way or the other. */
-  ended?: Promise<void>;
-}
 
 export class Relay implements Lifecycle {
   readonly #journal: Journal;
@@ -118,9 +109,7 @@ export class Relay implements Lifecycle {
     if (this.#pending.size > 0) this.#logger.warn({ jobs: this.#pending.size }, 'handing over what was left');
     this.halt();
     // While Redis answers this takes milliseconds, and the first callers find their jobs in their queues.
-    const begun = new AbortController();
-    void this.#halted?.then(() => begun.abort());
-    await pause(FIRST_LOOK_MS, begun.signal);
+    await Promise.race([this.#halted, pause(FIRST_LOOK_MS, this.#ended.signal)]);
   }
 
   /** An entry came into the journal by itself, from another one: its job may have been cancelled since. `wake` follows. */
@@ -156,6 +145,11 @@ export class Relay implements Lifecycle {
     if (this.#pending.has(id) && !this.#withdrawals.isDoubtful(id)) return true;
     this.#withdrawals.takeBack(id);
     return false;
+  }
+
+  /** May this job be in its queue although no answer said so? */
+  isDoubtful(id: string): boolean {
+    return this.#withdrawals.isDoubtful(id);
   }
 
   /** A job that was withdrawn is to be handed over all the same. */

@@ -10,6 +10,8 @@ export class Ticket {
   synced = false;
   /** Is the job in its queue? */
   handed = false;
+  /** Was the caller told that the job is safe before it was in its queue? */
+  kept = false;
   #resolve: (taken: Taken) => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
@@ -35,6 +37,7 @@ export class Ticket {
 
   /** Wait no longer for the queue. */
   keep(): void {
+    this.kept ||= !this.handed;
     this.#resolve(this.handed ? 'handed' : 'kept');
   }
 

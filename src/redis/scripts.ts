@@ -50,15 +50,24 @@ redis.call('PUBLISH', ARGV[1], ARGV[3])
 return id
 `;
 
-/**
- * KEYS: hash of marks. ARGV: field, the mark that should stand there, the new one. Puts the new one only over that.
- * Returns {what stood there or false, INFO of the server that owns the key; empty where that is forbidden}.
- */
-const REPLACE_MARK = `
+/** INFO of the server that owns a key; what it forbids is empty. */
+const INFO = `
 local function info(section)
   local text = redis.pcall('INFO', section)
   return type(text) == 'string' and text or ''
 end
+`;
+
+/** KEYS: any key. Returns INFO of the server that owns it. */
+const SERVER_INFO = `${INFO}
+return info('server') .. info('replication')
+`;
+
+/**
+ * KEYS: hash of marks. ARGV: field, the mark that should stand there, the new one. Puts the new one only over that.
+ * Returns {what stood there or false, INFO of the server that owns the key; empty where that is forbidden}.
+ */
+const REPLACE_MARK = `${INFO}
 local found = redis.call('HGET', KEYS[1], ARGV[1])
 if found == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 return {found, info('server') .. info('replication')}
@@ -77,6 +86,7 @@ interface Scripts {
   fillIfUnchanged(value: string, generation: string, json: string, ttl: number, loadedUnder: string): Promise<number>;
   /** `count` is the number of keys that follow: one generation and its values. */
   invalidate(count: number, ...keysThenTokenAndTtl: (string | number)[]): Promise<number>;
+  serverInfo(key: string): Promise<string>;
   replaceMark(marks: string, field: string, expected: string, mark: string): Promise<[string | null, string]>;
   publishEvent(stream: string, channel: string, most: number, event: string): Promise<string>;
 }
@@ -89,6 +99,7 @@ export function defineScripts(client: Redis | Cluster): ScriptedRedis {
   client.defineCommand('readWithGeneration', { numberOfKeys: 4, lua: READ_WITH_GENERATION });
   client.defineCommand('fillIfUnchanged', { numberOfKeys: 2, lua: FILL_IF_UNCHANGED });
   client.defineCommand('invalidate', { lua: INVALIDATE });
+  client.defineCommand('serverInfo', { numberOfKeys: 1, lua: SERVER_INFO });
   client.defineCommand('replaceMark', { numberOfKeys: 1, lua: REPLACE_MARK });
   client.defineCommand('publishEvent', { numberOfKeys: 1, lua: PUBLISH_EVENT });
   return client as ScriptedRedis;
