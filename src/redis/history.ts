@@ -23,10 +23,14 @@ export interface RedisHistoryOptions {
 export class RedisHistory implements Lifecycle {
   readonly #options: RedisHistoryOptions;
   readonly #clock: () => number;
-  readonly #doubt = () => void (this.#believedSinceMs = Number.POSITIVE_INFINITY);
+  readonly #doubt = () => {
+    this.#believedSinceMs = Number.POSITIVE_INFINITY;
+  };
   readonly #ready = () => void this.#look();
   #believedSinceMs = Number.POSITIVE_INFINITY;
   #server: string | undefined;
+  /** When another server, or another history, was met. */
+  #floorMs = 0;
   #started = false;
 
   constructor(options: RedisHistoryOptions) {
@@ -68,7 +72,4 @@ export class RedisHistory implements Lifecycle {
       logger.debug({ err: { message: messageOf(error) } }, 'could not ask Redis for its history');
     }
   }
-
-  /** When another server, or another history, was met. */
-  #floorMs = 0;
 }

@@ -141,6 +141,12 @@ describe('the checker', () => {
     expect(found).toEqual(['cancelled 100', 'cancelled 100', 'cancelled 101']);
   });
 
+  test('finds a cancelled job without an effect that ran', async () => {
+    const log = [sent(100, 'withdrawn'), accepted(100), 'x 3.0 100', 'y 4.0 100 200'];
+    expect(await rulesOf({ log, runs: [[100, 'j100', 1]], tombstones: ['j100'] })).toEqual(['cancelled 100']);
+    expect(await rulesOf({ log, tombstones: ['j100'] })).toEqual([]);
+  });
+
   test('lets a job whose cancel was not answered end either way', async () => {
     const cancel = ['x 3.0 100', 'y 4.0 100 503'];
     const log = [sent(100, 'cancelled'), accepted(100), ...cancel];

@@ -118,6 +118,8 @@ function judgeFate(tally: Tally, n: number, found: Bucket | undefined, violation
   const fate = tally.fateOf(n);
   const effects = tally.effectsOf(n);
   if (tally.wasCancelled(n) && effects > 0) violations.add('cancelled', n, 'was cancelled, and took effect');
+  if (tally.wasCancelled(n) && fate === 'run' && tally.everRan(n))
+    violations.add('cancelled', n, 'was cancelled, and ran');
   if (tally.wasCancelled(n) && found !== 'cancelled') violations.add('cancelled', n, `was cancelled, and is ${found}`);
   if (fate !== 'effect' && effects > 0) violations.add('ghost', n, `applies nothing as ${KINDS[tally.kindOf(n)].job}`);
   if (found === 'waiting' || found === 'active' || found === 'delayed') {

@@ -5,11 +5,11 @@
  * whatever goes wrong; the result says how to run it again.
  */
 
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Redis } from 'ioredis';
+import { messageOf } from '../../../src/errors.ts';
 import { check, explain } from './checker.ts';
 import { Clock } from './clock.ts';
 import { Driver } from './driver.ts';
@@ -20,7 +20,7 @@ import { planRequests } from './request-plan.ts';
 import type { Random, Seed } from './seed.ts';
 import { Sender } from './sender.ts';
 import { Service } from './service.ts';
-import { gatherEvidence, openRedis } from './store-evidence.ts';
+import { gatherEvidence, lookAtJournals, openRedis } from './store-evidence.ts';
 import type { Watch } from './watch.ts';
 import { nextWeather } from './weather.ts';
 
@@ -39,9 +39,14 @@ export interface ClaimResult {
   readonly text: string;
 }
 
+/** The folder is another run's. */
+export class FolderTaken extends Error {
+  override readonly name = 'FolderTaken';
+}
+
 const CONCURRENCY = 64;
 const REQUEST_MS = 15_000;
-const QUIET_MS = 900_000;
+const PATIENCE = { stuckMs: 60_000, mostMs: 3_600_000 } as const;
 const CALM_MS = { least: 300, most: 3000 } as const;
 const PROGRESS_MS = 1000;
 
@@ -49,9 +54,11 @@ export class Claim {
   readonly #options: ClaimOptions;
   readonly #clock = new Clock();
   readonly #faults = new Map<string, number>();
+  readonly #problems: string[] = [];
   #now = 'starting';
   #ending = false;
   #mostMemory = 0;
+  #redisVersion = 'unknown';
 
   constructor(options: ClaimOptions) {
     this.#options = { ...options, folder: resolve(options.folder) };
@@ -66,9 +73,11 @@ export class Claim {
     const { seed, folder } = this.#options;
     mkdirSync(folder, { recursive: true });
     const logPath = join(folder, 'driver.log');
+    if (existsSync(logPath)) throw new FolderTaken(`${folder} holds another run. Name a new folder with --keep.`);
     console.error(`claim run, seed ${seed.value}, kept in ${folder}`);
     const service = await Service.start({ clock: this.#clock, seed, folder: join(folder, 'service') });
     const redis = openRedis(service);
+    this.#redisVersion = /redis_version:(\S+)/.exec(await redis.info('server'))?.[1] ?? 'unknown';
     const log = new DriverLog(logPath, () => this.#clock.nowMs);
     const sender = new Sender({ connections: CONCURRENCY, deadlineMs: REQUEST_MS });
     try {
@@ -79,11 +88,18 @@ export class Claim {
       const loadedMs = this.#clock.nowMs - startedMs;
       this.#now = 'waiting for quiet';
       await service.calm();
-      const restless = await this.#whileShown(driver, watch, () => isQuiet(service, redis, QUIET_MS));
-      const evidence = await gatherEvidence(service, redis, { log: logPath, from: 0, to: Number.MAX_SAFE_INTEGER });
+      const restless = await this.#whileShown(driver, watch, () =>
+        isQuiet(service, redis, PATIENCE, (text) => log.note(text)),
+      );
+      const journal = await lookAtJournals(service);
+      // Jobs that move while they are counted are counted twice, or not at all.
+      if (restless !== undefined) await service.freeze();
+      const bounds = { log: logPath, from: 0, to: Number.MAX_SAFE_INTEGER };
+      const evidence = gatherEvidence(service, redis, bounds, journal);
       const verdict = await check(evidence, 0);
-      const problems = [...(restless === undefined ? [] : [restless]), ...(await explain(verdict, evidence.lines()))];
-      return this.#conclude(verdict, problems, watch, loadedMs, this.#clock.nowMs - startedMs);
+      if (restless !== undefined) this.#problems.push(restless);
+      this.#problems.push(...(await explain(verdict, evidence.lines())));
+      return this.#conclude(verdict, watch, loadedMs, this.#clock.nowMs - startedMs);
     } finally {
       sender.close();
       redis.disconnect();
@@ -120,7 +136,12 @@ export class Claim {
         this.#now = weather.name;
         this.#faults.set(weather.name, (this.#faults.get(weather.name) ?? 0) + 1);
         log.note(`${weather.name}: begins`);
-        await weather.run({ service, redis, random });
+        try {
+          await weather.run({ service, redis, random, note: (text) => log.note(text) });
+        } catch (error) {
+          this.#problems.push(`${weather.name}: ${messageOf(error)}`);
+          await service.calm();
+        }
         log.note(`${weather.name}: over`);
       }
       await driver.halt();
@@ -148,8 +169,9 @@ export class Claim {
     else if (Math.round(this.#clock.nowMs / PROGRESS_MS) % 10 === 0) console.error(line);
   }
 
-  #conclude(verdict: Verdict, problems: string[], watch: Watch, loadMs: number, wholeMs: number): ClaimResult {
+  #conclude(verdict: Verdict, watch: Watch, loadMs: number, wholeMs: number): ClaimResult {
     const { seed, jobs, rate, folder } = this.#options;
+    const problems = this.#problems;
     const holds = problems.length === 0;
     const result = {
       seed: seed.value,
@@ -159,7 +181,7 @@ export class Claim {
         cpu: cpus()[0]?.model ?? 'unknown',
         cores: cpus().length,
         node: process.version,
-        redis: redisVersion(),
+        redis: this.#redisVersion,
       },
       seconds: { load: Math.round(loadMs / 1000), whole: Math.round(wholeMs / 1000) },
       callers: watch.toString(),
@@ -186,9 +208,4 @@ export class Claim {
     writeFileSync(join(folder, 'result.txt'), `${text}\n`);
     return { holds, text };
   }
-}
-
-function redisVersion(): string {
-  const printed = execFileSync('redis-server', ['--version'], { encoding: 'utf8', timeout: 5000 });
-  return /v=([\d.]+)/.exec(printed)?.[1] ?? 'unknown';
 }

@@ -44,8 +44,6 @@ export class Driver {
   #turn = 0;
   /** Jobs asked for so far. */
   asked = 0;
-  /** One more than the last number; the first is the plan's. */
-  next = 0;
 
   constructor(options: DriverOptions) {
     this.#options = options;
@@ -87,7 +85,6 @@ export class Driver {
   /** Send this now, whatever the rate, and resolve when it is answered. */
   async ship(shipment: Shipment): Promise<void> {
     this.asked += shipment.requests.length;
-    this.next = Math.max(this.next, ...shipment.requests.map(({ n }) => n + 1));
     const [first] = shipment.requests;
     const sendings = first?.twice ? [this.#send(shipment), this.#send(shipment)] : [this.#send(shipment)];
     await Promise.all(sendings);
@@ -129,9 +126,10 @@ export class Driver {
     const { route, requests } = shipment;
     const watches = [...this.#watches].filter(({ open }) => open);
     const startedMs = clock.nowMs;
-    const front = this.#front(shipment.draw, repeat);
+    const place = this.#place(shipment.draw) + repeat;
+    const front = this.#front(place);
     for (const { n, kind, key } of requests) log.sent(n, kind, { route, to: front.name, key });
-    const reply = await this.#call(front, shipment);
+    const reply = await this.#call(place, shipment);
     const ms = clock.nowMs - startedMs;
     const answers = answersOf(route, requests.length, reply);
     for (const [i, request] of requests.entries()) {
@@ -147,28 +145,30 @@ export class Driver {
     return answers.every(({ status }) => status !== NO_ANSWER && status < 500);
   }
 
-  async #call(first: Front, shipment: Shipment): Promise<Reply | undefined> {
+  async #call(place: number, shipment: Shipment): Promise<Reply | undefined> {
     const { sender, balanced = false, fronts } = this.#options;
     const call = callFor(shipment);
-    let front = first;
-    for (let tries = 1; ; tries++) {
+    for (let tries = 0; ; tries++) {
       const again = balanced && tries < 2 * fronts.length;
       try {
-        const reply = await sender.send(front, call);
+        const reply = await sender.send(this.#front(place + tries), call);
         if (reply.status !== 503 || !again) return reply;
       } catch (error) {
         if (!(error instanceof NoAnswer)) throw error;
         if (!error.unsent || !again) return undefined;
       }
-      front = this.#front(shipment.draw, tries);
     }
   }
 
-  /** The front for a draw; `step` fronts further on for a repeat. */
-  #front(draw: number, step: number): Front {
+  /** Where to begin: the next front in turn, or the one that was drawn. */
+  #place(draw: number): number {
     const { fronts, balanced = false } = this.#options;
-    const first = balanced ? this.#turn++ : Math.floor(draw * fronts.length) + step;
-    const front = fronts[first % fronts.length];
+    return balanced ? this.#turn++ : Math.floor(draw * fronts.length);
+  }
+
+  #front(place: number): Front {
+    const { fronts } = this.#options;
+    const front = fronts[place % fronts.length];
     if (front === undefined) throw new Error('The driver has no front.');
     return front;
   }

@@ -19,7 +19,7 @@ import { type Kind, planRequests, type Route, type Shipment } from './request-pl
 import type { Random, Seed } from './seed.ts';
 import { Sender } from './sender.ts';
 import type { Service } from './service.ts';
-import { gatherEvidence, openRedis } from './store-evidence.ts';
+import { gatherEvidence, lookAtJournals, openRedis } from './store-evidence.ts';
 
 export interface FaultRun {
   readonly fault: Fault;
@@ -49,7 +49,7 @@ const SELF_SENT = NUMBERS_PER_RUN / 2;
 const WARM_UP_MS = 700;
 const COOL_DOWN_MS = 700;
 const REQUEST_MS = 15_000;
-const QUIET_MS = 60_000;
+const PATIENCE = { stuckMs: 30_000, mostMs: 300_000 } as const;
 
 /** Run a fault and judge it. Never throws because of the service: what goes wrong is among the problems. */
 export async function runFault(run: FaultRun): Promise<Report> {
@@ -77,12 +77,15 @@ export async function runFault(run: FaultRun): Promise<Report> {
     log.note('the load has ended');
     await service.calm();
     const calmMs = service.clock.nowMs;
-    const restless = await isQuiet(service, redis, QUIET_MS);
+    const restless = await isQuiet(service, redis, PATIENCE, (text) => log.note(text));
     if (restless !== undefined) problems.push(restless);
+    const journal = await lookAtJournals(service);
+    // Jobs that move while they are counted are counted twice, or not at all.
+    if (restless !== undefined) await service.freeze();
     figures.push(['quiet after the load', `${Math.round(service.clock.nowMs - calmMs)} ms`]);
     log.note('quiet');
     const bounds = { log: logPath, from: first, to: first + NUMBERS_PER_RUN };
-    const evidence = await gatherEvidence(service, redis, bounds);
+    const evidence = gatherEvidence(service, redis, bounds, journal);
     const verdict = await check(evidence, first);
     accounts = verdict.accounts;
     problems.push(...(await explain(verdict, evidence.lines())));

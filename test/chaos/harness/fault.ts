@@ -3,7 +3,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from './clock.ts';
 import type { Driver } from './driver.ts';
-import type { Kind, Route, Shipment } from './request-plan.ts';
+import { type Kind, QUICK_KINDS, type Route, type Shipment } from './request-plan.ts';
 import type { Random } from './seed.ts';
 import type { Service } from './service.ts';
 import type { Watch } from './watch.ts';
@@ -14,8 +14,7 @@ export interface Load {
   readonly rate: number;
   /** HTTP requests under way, at most. */
   readonly concurrency: number;
-  /** Kinds of jobs; all unless told. */
-  readonly kinds?: readonly Kind[];
+  readonly kinds: readonly Kind[];
   readonly routes?: Readonly<Partial<Record<Route, number>>>;
   /** Jobs in a bulk request or a stream, at most. */
   readonly largest?: number;
@@ -53,9 +52,9 @@ export interface Fault {
   readonly how: string;
   /** What must hold, besides what the checker proves. */
   readonly holds: string;
-  /** How much of it: milliseconds of outage, or times. One run for each. */
+  /** How much of it: milliseconds of outage, times, or jobs. One run for each. */
   readonly doses: {
-    readonly unit: 'ms' | 'times';
+    readonly unit: 'ms' | 'times' | 'jobs';
     readonly short: readonly number[];
     readonly long: readonly number[];
   };
@@ -68,7 +67,7 @@ export interface Fault {
   afterwards?(scene: Scene): Promise<void>;
 }
 
-export const USUAL_LOAD: Load = { rate: 120, concurrency: 32, retries: 2 };
+export const USUAL_LOAD: Load = { rate: 80, concurrency: 32, retries: 2, kinds: QUICK_KINDS };
 
 /** Take something away for `ms`, and bring it back. Returns what callers saw meanwhile. */
 export async function outage(

@@ -105,6 +105,13 @@ export const DISK_FAULTS: readonly Fault[] = [
             ({ pending }) => pending === 0,
             RELAYED_MS,
           );
+          await scene.redis.flushall();
+          scene.note('Redis: FLUSHALL, the disk still full');
+          await eventually(
+            () => lookAtJournals(scene.service),
+            ({ pending, open }) => pending === 0 && open === 0,
+            RELAYED_MS,
+          );
           disk.free();
           await until(scene, 'jobs are accepted with Redis back', allAccepted);
         }

@@ -1,9 +1,10 @@
 /** What can happen to the queue Redis, and on the lines to it. */
 
+import { emptyAndSetBack, setBack } from './blows.ts';
 import { type Fault, outage, type Scene } from './fault.ts';
 import { type Conduct, PASS, type TcpProxy } from './proxy.ts';
 import { demandUnaffected, demandWorking } from './recovery.ts';
-import { lookForUnfinished } from './store-evidence.ts';
+import { lookAtQueues } from './store-evidence.ts';
 
 const behave = async (proxies: readonly TcpProxy[], conduct: Conduct) => {
   await Promise.all(proxies.map((proxy) => proxy.behave(conduct)));
@@ -26,6 +27,9 @@ async function disturb(scene: Scene, ms: number, conduct: Conduct): Promise<void
 async function writesRefused({ redis }: Scene): Promise<number> {
   return Number(/errorstat_OOM:count=(\d+)/.exec(await redis.info('errorstats'))?.[1] ?? 0);
 }
+
+/** Milliseconds from which on a copy is so old that only jobs delayed for long can be older. */
+const OLD_MS = 8000;
 
 /** Memory that it may take beyond what it uses already. */
 const ROOM_BYTES = 16 * 1024;
@@ -119,7 +123,7 @@ export const REDIS_FAULTS: readonly Fault[] = [
     name: 'answers-eaten',
     how: 'on every line 1 % of the answers are lost after the command ran, and the connection is reset',
     holds: 'what callers were not told happened at most once',
-    doses: { unit: 'ms', short: [6000], long: [60_000] },
+    doses: { unit: 'ms', short: [5000], long: [60_000] },
     run: async (scene, ms) => {
       const { proxies } = scene.service;
       const watch = await outage(scene, {
@@ -141,7 +145,7 @@ export const REDIS_FAULTS: readonly Fault[] = [
     load: { rate: 250 },
     run: async (scene, times) => {
       for (let i = 0; i < times; i++) {
-        const { waiting, active, delayed } = await lookForUnfinished(scene.service, scene.redis);
+        const { waiting, active, delayed } = await lookAtQueues(scene.service, scene.redis);
         const watch = scene.driver.watch();
         await scene.redis.flushall();
         scene.note(`Redis: FLUSHALL, with ${waiting} waiting, ${active} active and ${delayed} delayed jobs`);
@@ -154,6 +158,22 @@ export const REDIS_FAULTS: readonly Fault[] = [
         watch.close();
         demandUnaffected(scene, watch);
       }
+    },
+  },
+  {
+    name: 'redis-set-back',
+    how: 'kill -9 of Redis, started on a copy of its files that is so old; then emptied, and set back into the mending',
+    holds: 'enqueue answers 202 all along; what the copy does not know is handed over again',
+    doses: { unit: 'ms', short: [2000], long: [2000, 8000, 30_000] },
+    run: async (scene, ms) => {
+      const watch = scene.driver.watch();
+      if (ms >= OLD_MS) await Promise.all(scene.plan(['late'], 'bulk', 120, 40).map((each) => scene.driver.ship(each)));
+      await setBack(scene, ms);
+      await demandWorking(scene);
+      await emptyAndSetBack(scene, ms);
+      await demandWorking(scene);
+      watch.close();
+      demandUnaffected(scene, watch);
     },
   },
 ];

@@ -33,14 +33,26 @@ export const KINDS = {
   flaky: { job: 'learning.chaos-flaky', fate: 'effect', weight: 7 },
   dying: { job: 'learning.chaos-dying', fate: 'dead', weight: 4 },
   delayed: { job: 'learning.chaos-apply', fate: 'effect', weight: 8 },
+  /** Delayed for so long that a Redis can be lost twice meanwhile. */
+  late: { job: 'learning.chaos-apply', fate: 'effect', weight: 2 },
   exclusive: { job: 'learning.chaos-exclusive', fate: 'effect', weight: 4 },
   gathered: { job: 'learning.chaos-gathered', fate: 'effect', weight: 5 },
   /** A delayed job that is cancelled at once, if it still can be. */
   cancelled: { job: 'learning.chaos-apply', fate: 'effect', weight: 3 },
+  /** As `cancelled`, of a job that no ledger row keeps from running. */
+  withdrawn: { job: 'learning.chaos-bare', fate: 'run', weight: 2 },
   wrong: { job: 'learning.chaos-apply', fate: 'refused', weight: 6 },
 } as const satisfies Record<string, KindRow>;
 
 export type Kind = keyof typeof KINDS;
+
+/** Kinds that are done within seconds. */
+export const QUICK_KINDS: readonly Kind[] = Object.keys(KINDS)
+  .filter(isKind)
+  .filter((kind) => kind !== 'late');
+
+/** Kinds that are cancelled soon after they were accepted. */
+const CANCELLED: ReadonlySet<Kind> = new Set<Kind>(['cancelled', 'withdrawn']);
 
 export function isKind(text: string): text is Kind {
   return Object.hasOwn(KINDS, text);
@@ -108,7 +120,7 @@ export function* planRequests(options: PlanOptions): Generator<Shipment, never> 
       const kind = random.weighted(kindRows);
       const key = random.chance(keyed) ? `${name}-${n}` : undefined;
       const twice = key !== undefined && route === 'single' && random.chance(TWICE);
-      const cancelAfterMs = kind === 'cancelled' ? random.whole(0, LATEST_CANCEL_MS) : undefined;
+      const cancelAfterMs = CANCELLED.has(kind) ? random.whole(0, LATEST_CANCEL_MS) : undefined;
       requests.push({ n, kind, key, twice, cancelAfterMs, body: bodyOf(n, kind, random) });
       n += 1;
     }
@@ -130,12 +142,16 @@ function bodyOf(n: number, kind: Kind, random: Random): Record<string, unknown> 
       return { job, payload: { n, fails: random.whole(1, 3) } };
     case 'delayed':
       return { job, payload: { n, ms }, delayMs: random.whole(100, 2500) };
+    case 'late':
+      return { job, payload: { n, ms }, delayMs: random.whole(8000, 25_000) };
     case 'exclusive':
       return { job, payload: { n, flow: random.whole(1, 5) } };
     case 'gathered':
       return { job, payload: { n, key: random.whole(1, 5) } };
     case 'cancelled':
       return { job, payload: { n, ms }, delayMs: random.whole(500, 4000) };
+    case 'withdrawn':
+      return { job, payload: { n }, delayMs: random.whole(2000, 4000) };
     case 'wrong':
       return random.pick([
         { job, payload: { n, ms, surplus: true } },

@@ -14,7 +14,7 @@ import { eventually } from '../../support/millrace-process.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const ENTRIES = { web: 'dist/src/server.js', worker: 'dist/workers/main.js' } as const;
-const START_MS = 30_000;
+const START_MS = 60_000;
 const KILL_MS = 10_000;
 const SHOWN_LINES = 40;
 

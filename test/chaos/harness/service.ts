@@ -51,6 +51,12 @@ interface Stores {
 
 const QUEUE_PREFIX = 'chaos-bull';
 
+/** The processes' SHUTDOWN_DEADLINE_MS. */
+export const SHUTDOWN_MS = 15_000;
+
+/** A commit is with the system when it is answered: a kill of PostgreSQL must not lose it, only a power cut may. */
+const DURABLE = { synchronous_commit: 'on', full_page_writes: 'on' };
+
 export class Service {
   readonly clock: Clock;
   readonly folder: string;
@@ -95,7 +101,7 @@ export class Service {
     const [redis, cache, postgres] = await Promise.all([
       startPrivateRedis(),
       startPrivateRedis('cache'),
-      startPrivatePostgres(),
+      startPrivatePostgres(DURABLE),
     ]);
     await migrateDatabase({ url: postgres.url, schema: 'public' });
     await withClient(postgres.url, (client) => client.query(EFFECTS_TABLE));
@@ -124,7 +130,8 @@ export class Service {
       EDIT_BATCH_WINDOW_MINUTES: '0.005',
       LEARNING_RATE_LIMIT_MINUTES: '0',
       LEARNING_QUEUE_CONCURRENCY: '20',
-      SHUTDOWN_DEADLINE_MS: '20000',
+      CLEANUP_QUEUE_CONCURRENCY: '5',
+      SHUTDOWN_DEADLINE_MS: String(SHUTDOWN_MS),
       [RUNS_VARIABLE]: runsFile,
       ...options.environment,
     };
@@ -177,6 +184,11 @@ export class Service {
     }
     await Promise.all(this.proxies.map((proxy) => proxy.behave(PASS)));
     await Promise.all(this.processes.filter(({ running }) => !running).map((process) => process.start()));
+  }
+
+  /** Nothing moves any more: every process is killed. `calm` starts them again. */
+  async freeze(): Promise<void> {
+    await Promise.all(this.processes.map((process) => process.kill()));
   }
 
   /** Let every proxy draw from this seed. */

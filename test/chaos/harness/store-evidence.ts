@@ -37,18 +37,19 @@ export function openRedis(service: Service): Redis {
 }
 
 /** Everything the checker needs of a run that lies in `[from, to)`. */
-export async function gatherEvidence(
+export function gatherEvidence(
   service: Service,
   redis: Redis,
   { log, from, to }: { log: string; from: number; to: number },
-): Promise<Evidence> {
+  journal: JournalLook,
+): Evidence {
   return {
     lines: () => linesOf(log),
     effects: () => effectsOf(service, from, to),
     runs: () => runsOf(service.runsFile, from, to),
     jobs: () => jobsOf(service, redis),
     tombstones: () => tombstonesOf(service),
-    journal: await lookAtJournals(service),
+    journal,
   };
 }
 
@@ -128,11 +129,8 @@ async function lookAtJournal(port: number): Promise<JournalLook> {
   return { pending: read(GAUGES.pending), open: read(GAUGES.open), setAside: read(GAUGES.setAside) };
 }
 
-/** Jobs that are still to be finished, by where they are. */
-export type Unfinished = Readonly<Record<'waiting' | 'active' | 'delayed', number>> & JournalLook;
-
-/** How much is still under way. */
-export async function lookForUnfinished(service: Service, redis: Redis): Promise<Unfinished> {
+/** How much of the work is still in Redis. */
+export async function lookAtQueues(service: Service, redis: Redis) {
   const counts = { waiting: 0, active: 0, delayed: 0 };
   for (const queue of service.queues) {
     for (const [name, type, state] of PLACES) {
@@ -141,10 +139,5 @@ export async function lookForUnfinished(service: Service, redis: Redis): Promise
       counts[state] += type === 'list' ? await redis.llen(key) : await redis.zcard(key);
     }
   }
-  return { ...counts, ...(await lookAtJournals(service)) };
-}
-
-/** The sum of all of it. */
-export function totalOf(unfinished: Unfinished): number {
-  return Object.values(unfinished).reduce((sum, count) => sum + count, 0);
+  return counts;
 }

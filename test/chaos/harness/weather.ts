@@ -5,33 +5,24 @@
  * random numbers alone.
  */
 
-import type { Redis } from 'ioredis';
-import { eventually } from '../../support/millrace-process.ts';
+import { emptyAndSetBack, killMidRequest, loseWebAndEmpty, loseWebWhileAway, setBack, type Target } from './blows.ts';
 import { type Conduct, PASS, type TcpProxy } from './proxy.ts';
 import type { Random } from './seed.ts';
 import type { Service } from './service.ts';
 import type { ServiceProcess } from './service-process.ts';
 
-export interface Sky {
-  readonly service: Service;
-  readonly redis: Redis;
-  readonly random: Random;
-}
-
 interface Weather {
   readonly name: string;
   /** How often, beside the others. */
   readonly weight: number;
-  run(sky: Sky): Promise<void>;
+  run(sky: Target): Promise<void>;
 }
 
 const SHORTEST_MS = 200;
 const LONGEST_MS = 6000;
-const LATEST_BYTE = 3000;
-const BYTE_MS = 5000;
 const ROOM_BYTES = 16 * 1024;
 
-function lasting({ service, random }: Sky): Promise<void> {
+function lasting({ service, random }: Target): Promise<void> {
   return service.clock.after(random.whole(SHORTEST_MS, LONGEST_MS));
 }
 
@@ -111,25 +102,11 @@ export const WEATHER: readonly Weather[] = [
       await sky.service.postgres.restart();
     },
   },
-  {
-    name: 'web-killed-mid-request',
-    weight: 4,
-    run: async ({ service, random }) => {
-      const place = random.whole(0, service.webs.length - 1);
-      const web = service.webs[place];
-      const front = service.lines.fronts[place];
-      const byte = random.whole(1, LATEST_BYTE);
-      if (web === undefined || front === undefined) throw new Error('There is no such web process.');
-      const untrap = front.setTrap(random.chance(0.7) ? 'up' : 'down', byte, () => web.strike());
-      await eventually(
-        async () => web.running,
-        (running) => !running,
-        BYTE_MS,
-      ).catch(() => web.strike());
-      untrap();
-      await strikeAndStart(web);
-    },
-  },
+  { name: 'redis-set-back', weight: 2, run: (sky) => setBack(sky, sky.random.whole(SHORTEST_MS, LONGEST_MS)) },
+  { name: 'redis-emptied-and-set-back', weight: 1, run: (sky) => emptyAndSetBack(sky, sky.random.whole(500, 3000)) },
+  { name: 'web-killed-mid-request', weight: 4, run: killMidRequest },
+  { name: 'web-lost-and-redis-emptied', weight: 2, run: loseWebAndEmpty },
+  { name: 'web-lost-while-redis-away', weight: 2, run: loseWebWhileAway },
   { name: 'worker-killed', weight: 4, run: ({ service, random }) => strikeAndStart(random.pick(service.workers)) },
   {
     name: 'process-restarted',
