@@ -26,6 +26,9 @@ const NOTICED_MS = 25_000;
 /** Six looks of the watchdog, and the way back. */
 const REBUILT_MS = 40_000;
 
+/** Its deadline is 25 s. */
+const ENDED_MS = 12_000;
+
 const JOB = 'learning.slow';
 
 let redis: PrivateStore;
@@ -148,6 +151,15 @@ describe.each(['idle', 'busy'])('a worker that is %s', (how) => {
     });
     await worker.end();
   });
+});
+
+test('an idle worker whose Redis is away ends at once, and not at its deadline', async () => {
+  const worker = new MillraceProcess('worker', { environment: world.environment });
+  await worker.printed('running');
+  await redis.kill();
+  await worker.printed('Redis is away');
+  expect(await worker.end('SIGTERM', ENDED_MS)).toMatchObject({ code: 0 });
+  await redis.restart();
 });
 
 /** A line to Redis whose open connections can be frozen for good: no bytes, no end, no reset. */
