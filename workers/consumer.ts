@@ -43,6 +43,8 @@ const BLOCK_S = 1;
 const RETRY_MS = 250;
 /** Looks, 2.5 s apart, at which a PING may still be unanswered: longer than a Redis is normally paused. */
 const QUIET_LOOKS = 4;
+/** Milliseconds that BullMQ may take to close where nothing runs. */
+const IDLE_CLOSE_MS = 1500;
 /** Milliseconds for which the same error is not logged again: a Redis without memory fails each fetch. */
 const SAME_ERROR_MS = 10_000;
 
@@ -130,10 +132,14 @@ export class Consumer {
 
   /** Take no more jobs, let those that run end, close the connections; at the deadline, cut them and reject. */
   async close(deadline: Deadline): Promise<void> {
-    this.#closing ??= this.#worker.close();
+    const closing = this.#close();
+    const ran = this.#running.size > 0;
+    const late = () => new Error('the pool was still closing');
     try {
-      // BullMQ's close can hang while Redis is paused: the deadline is ours.
-      await within(deadline.leftMs, this.#closing, () => new Error('the pool was still closing'));
+      if (await settlesWithin(Math.min(IDLE_CLOSE_MS, deadline.leftMs), closing)) return await closing;
+      // BullMQ's close hangs while Redis is paused, and for ever on a blocking connection that is between two tries to
+      // connect. Where nothing has run, nothing is left to be said to Redis.
+      if (ran || this.#running.size > 0) await within(deadline.leftMs, closing, late);
     } finally {
       await closeRedis(this.#client, Math.min(1000, deadline.leftMs));
     }
@@ -141,17 +147,25 @@ export class Consumer {
 
   /** Take no more jobs; cut the connections in `ms`, or when the jobs that still run have ended. Never rejects. */
   async retire(ms: number): Promise<void> {
-    this.#closing ??= this.#worker.close();
-    const closed = new AbortController();
-    const end = () => closed.abort();
-    this.#closing.then(end, end);
-    do await pause(ms, closed.signal);
-    while (this.#running.size > 0 && !closed.signal.aborted);
+    const closing = this.#close();
+    while (!(await settlesWithin(ms, closing)) && this.#running.size > 0);
     this.#client.disconnect();
-    await within(ms, this.#closing, () => new Error('still closing')).catch((error: unknown) => {
-      this.#logger.warn({ err: error }, 'a replaced worker did not close');
-    });
+    if (!(await settlesWithin(ms, closing))) this.#logger.warn('a replaced worker did not close');
   }
+
+  #close(): Promise<void> {
+    this.#closing ??= this.#worker.close();
+    return this.#closing;
+  }
+}
+
+/** Has this ended within `ms`, well or badly? */
+async function settlesWithin(ms: number, work: Promise<void>): Promise<boolean> {
+  const settled = new AbortController();
+  const end = () => settled.abort();
+  work.then(end, end);
+  await pause(ms, settled.signal);
+  return settled.signal.aborted;
 }
 
 /** Calls `tell` unless it was told of an error with the same message within `ms`. */

@@ -157,9 +157,12 @@ test('an idle worker whose Redis is away ends at once, and not at its deadline',
   const worker = new MillraceProcess('worker', { environment: world.environment });
   await worker.printed('running');
   await redis.kill();
-  await worker.printed('Redis is away');
-  expect(await worker.end('SIGTERM', ENDED_MS)).toMatchObject({ code: 0 });
-  await redis.restart();
+  try {
+    await worker.printed('Redis is away');
+    expect(await worker.end('SIGTERM', ENDED_MS)).toMatchObject({ code: 0 });
+  } finally {
+    await redis.restart();
+  }
 });
 
 /** A line to Redis whose open connections can be frozen for good: no bytes, no end, no reset. */
