@@ -11,11 +11,11 @@ const LAYERS = [
   ['entries', '^src/(server|web)[.]ts$|^src/(local|cli)/|^workers/(main|worker)[.]ts$'],
   ['edges', '^src/(http|realtime)/|^workers/(?!(main|worker)[.]ts$)'],
   ['composition', '^src/services[.]ts$'],
-  ['mechanisms', '^src/(queue|events|monitoring)/'],
+  ['mechanisms', '^src/(accepting|queue|events|monitoring)/'],
   [
     'capabilities',
     '^src/(?!(server|web|services|config|logger|errors|problems|lifecycle|resources|redis-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
-      '|^src/(?!local/|cli/|http/|realtime/|queue/|events/|monitoring/|redis/|database/)[^/]+/',
+      '|^src/(?!local/|cli/|http/|realtime/|accepting/|queue/|events/|monitoring/|redis/|database/)[^/]+/',
   ],
   ['stores', '^src/(redis|database)/'],
   ['ground', '^src/(config|logger|errors|problems|lifecycle|resources|redis-address)[.]ts$|^src/[^/]+[.]d[.]ts$'],
@@ -29,7 +29,7 @@ const PURE = '^src/profiles/(?!(profiles|learning)[.]ts$)';
 
 /** Library to the files that may import it. A library without a line here may not be imported at all. */
 const DOORS = {
-  bullmq: '^src/queue/|^workers/',
+  bullmq: '^src/(accepting|queue)/|^workers/',
   '@bull-board/api': '^src/queue/board[.]ts$',
   '@bull-board/express': '^src/queue/board[.]ts$',
   ioredis: '^src/redis/|^src/redlock[.]d[.]ts$',
@@ -136,6 +136,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/([^/]+)/.*', pathNot: LAYERS.filter(([name]) => name !== 'capabilities').map(([, p]) => p) },
       to: { path: layer('capabilities'), pathNot: '^src/$1/' },
+    },
+    {
+      name: 'queue-knows-nothing-of-accepting',
+      comment: 'accepting/ brings jobs to their queues and knows them; a queue names what it asks of others itself.',
+      severity: 'error',
+      from: { path: '^src/queue/' },
+      to: { path: '^src/accepting/' },
     },
     ...doors,
     {

@@ -3,6 +3,11 @@
  * logic.
  */
 
+import { Acceptance } from './accepting/acceptance.ts';
+import { Handover } from './accepting/handover.ts';
+import { DirectIntake } from './accepting/intake.ts';
+import { Outbox } from './accepting/outbox.ts';
+import { Producer } from './accepting/producer.ts';
 import { ApiKeys } from './access/api-keys.ts';
 import { Cache } from './cache.ts';
 import { CollectedRequests } from './collected-requests.ts';
@@ -20,13 +25,8 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { Learning } from './profiles/learning.ts';
 import { Profiles } from './profiles/profiles.ts';
-import { Acceptance } from './queue/acceptance.ts';
 import type { Catalog } from './queue/catalog.ts';
-import { Handover } from './queue/handover.ts';
 import { Inspector } from './queue/inspector.ts';
-import { DirectIntake } from './queue/intake.ts';
-import { Outbox } from './queue/outbox.ts';
-import { Producer } from './queue/producer.ts';
 import { Queues } from './queue/queues.ts';
 import { Breaker } from './redis/breaker.ts';
 import { closeRedis, connectRedis, type RedisRole, redisReady, type ScriptedRedis } from './redis/connections.ts';

@@ -1,5 +1,6 @@
 /** An attempt at a job, and what the machinery needs to run one. */
 
+import type { Producer } from '../src/accepting/producer.ts';
 import type { Cache } from '../src/cache.ts';
 import type { CollectedRequests, CollectPace } from '../src/collected-requests.ts';
 import type { Ledger } from '../src/database/ledger.ts';
@@ -10,7 +11,6 @@ import type { Logger } from '../src/logger.ts';
 import type { Catalog } from '../src/queue/catalog.ts';
 import type { Envelope } from '../src/queue/envelope.ts';
 import type { JobDefinition, JobServices } from '../src/queue/job.ts';
-import type { Producer } from '../src/queue/producer.ts';
 import type { Ending } from './ending.ts';
 
 /** The job as the pool took it. */

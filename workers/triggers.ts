@@ -7,13 +7,13 @@
  */
 
 import { CronExpressionParser } from 'cron-parser';
+import type { Producer } from '../src/accepting/producer.ts';
 import { isAppError } from '../src/errors.ts';
 import type { Event } from '../src/events/event.ts';
 import { type Deadline, type Lifecycle, repeat } from '../src/lifecycle.ts';
 import type { Logger } from '../src/logger.ts';
 import type { Catalog } from '../src/queue/catalog.ts';
 import type { JobDefinition } from '../src/queue/job.ts';
-import type { Producer } from '../src/queue/producer.ts';
 import { DEFAULT_TENANT } from '../src/resources.ts';
 
 export interface TriggersOptions {

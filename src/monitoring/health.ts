@@ -10,10 +10,10 @@
  * accepted; but no process becomes ready before PostgreSQL has answered it once.
  */
 
+import type { AcceptanceFigures } from '../accepting/acceptance.ts';
 import { type Database, pingDatabase } from '../database/connection.ts';
 import { messageOf } from '../errors.ts';
 import { within } from '../lifecycle.ts';
-import type { AcceptanceFigures } from '../queue/acceptance.ts';
 import { queueKeys } from '../redis/keys.ts';
 import type { StoreVerdict } from './store-verdict.ts';
 

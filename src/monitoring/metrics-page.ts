@@ -7,10 +7,10 @@
  */
 
 import { AggregatorRegistry, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { AcceptanceFigures } from '../accepting/acceptance.ts';
 import { messageOf } from '../errors.ts';
 import { within } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
-import type { AcceptanceFigures } from '../queue/acceptance.ts';
 import type { MetricJson } from './metric-totals.ts';
 import type { Metrics } from './metrics.ts';
 import { type InfoClient, readRedisFacts } from './redis-facts.ts';

@@ -7,14 +7,20 @@
 
 import type { CollectedRequests } from '../collected-requests.ts';
 import type { Ledger } from '../database/ledger.ts';
+import type { OutboxEntry } from '../database/outbox-rows.ts';
 import { AppError, isAppError } from '../errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Breaker } from '../redis/breaker.ts';
-import type { ListedJob } from './accepted-list.ts';
 import { queueOfJobId } from './envelope.ts';
 import { type JobView, rememberedView, type StoredJob, viewOf } from './job-view.ts';
-import type { Outbox } from './outbox.ts';
 import type { MillraceQueue, Queues } from './queues.ts';
+
+/** A job that waits in another process's journal. */
+export interface ListedJob {
+  readonly job: string;
+  /** Milliseconds since 1970. */
+  readonly requestedAt: number;
+}
 
 /** Jobs that are in a journal and not in Redis yet: in this process's, and in those of others. */
 export interface KeptJobs {
@@ -35,7 +41,8 @@ export interface JobReaderOptions {
   readonly queues: Queues;
   readonly ledger: Ledger;
   readonly collectedRequests: CollectedRequests;
-  readonly outbox: Pick<Outbox, 'find'>;
+  /** Knows committed rows that are in no queue yet. */
+  readonly outbox: { find(tenant: string, id: string): Promise<OutboxEntry | undefined> };
   readonly breaker: Breaker;
   /** Knows jobs that are accepted and not in Redis yet; without it there are none. */
   readonly keptJobs?: KeptJobs | undefined;

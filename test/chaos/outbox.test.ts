@@ -3,12 +3,12 @@
 import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Outbox, type OutboxOptions } from '../../src/accepting/outbox.ts';
 import { Listener } from '../../src/database/listener.ts';
 import { OutboxRows, outboxChannel } from '../../src/database/outbox-rows.ts';
 import { isAppError } from '../../src/errors.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
-import { Outbox, type OutboxOptions } from '../../src/queue/outbox.ts';
 import type { Services } from '../../src/services.ts';
 import { endAll, eventually, freePort, MillraceProcess } from '../support/millrace-process.ts';
 import { FIXTURE_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';

@@ -1,9 +1,9 @@
 import { Worker } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Handover, type HandoverJob, MOST_LOOKED_AT, MOST_PER_CALL } from '../../src/accepting/handover.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
 import type { Envelope } from '../../src/queue/envelope.ts';
-import { Handover, type HandoverJob, MOST_LOOKED_AT, MOST_PER_CALL } from '../../src/queue/handover.ts';
 import { type MillraceQueue, Queues } from '../../src/queue/queues.ts';
 import { isRedisAway } from '../../src/redis/breaker.ts';
 import { closeRedis, connectRedis, redisReady, type ScriptedRedis } from '../../src/redis/connections.ts';

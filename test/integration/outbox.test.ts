@@ -2,12 +2,12 @@
 
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { Outbox, type OutboxOptions } from '../../src/accepting/outbox.ts';
 import { Listener } from '../../src/database/listener.ts';
 import { OutboxRows, outboxChannel } from '../../src/database/outbox-rows.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger, type Logger } from '../../src/logger.ts';
 import { jobIdFor, queueOfJobId } from '../../src/queue/envelope.ts';
-import { Outbox, type OutboxOptions } from '../../src/queue/outbox.ts';
 import type { Services } from '../../src/services.ts';
 import { readPage } from '../support/markdown.ts';
 import { eventually } from '../support/millrace-process.ts';

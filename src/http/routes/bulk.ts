@@ -1,8 +1,8 @@
 /** /v1/jobs/bulk and /v1/jobs/stream: many jobs in one request, each accepted or refused by itself. */
 
+import type { Producer } from '../../accepting/producer.ts';
 import { AppError } from '../../errors.ts';
 import type { Enqueued } from '../../queue/enqueue-request.ts';
-import type { Producer } from '../../queue/producer.ts';
 import { type BatchRequest, type BatchRoute, defineBatchRoute } from '../route.ts';
 import { enqueueRequest, listedJob } from './job-body.ts';
 

@@ -1,13 +1,13 @@
 /** /v1/jobs: enqueue a job, read it, wait for it, cancel it, let a dead one run again. */
 
 import { z } from 'zod';
+import type { Producer } from '../../accepting/producer.ts';
 import { AppError } from '../../errors.ts';
 import type { Completions } from '../../queue/completions.ts';
 import type { Enqueued } from '../../queue/enqueue-request.ts';
 import { queueOfJobId } from '../../queue/envelope.ts';
 import type { Inspector } from '../../queue/inspector.ts';
 import { FINISHED } from '../../queue/job-view.ts';
-import type { Producer } from '../../queue/producer.ts';
 import { defineRoute, type Route, type RouteAnswer, type RouteRequest } from '../route.ts';
 import { enqueueRequest, jobBody, KEY, WRONG_KEY } from './job-body.ts';
 

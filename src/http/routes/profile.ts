@@ -1,11 +1,11 @@
 /** Saving edits, and the style profile that is learned from them. */
 
 import { z } from 'zod';
+import type { Producer } from '../../accepting/producer.ts';
 import type { Remembered } from '../../cache.ts';
 import { preferencesSchema } from '../../profiles/preferences.ts';
 import type { Profiles } from '../../profiles/profiles.ts';
 import { id, text } from '../../queue/job.ts';
-import type { Producer } from '../../queue/producer.ts';
 import { defineRoute, type Route, type RouteAnswer } from '../route.ts';
 import { accepted, idempotencyKeyOf } from './jobs.ts';
 

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { Passing } from '../../../src/accepting/passing.ts';
 import { AppError } from '../../../src/errors.ts';
 import { SetAside } from '../../../src/journal/set-aside.ts';
-import { Passing } from '../../../src/queue/passing.ts';
 import { entry, journalFolder, openJournal, write } from '../../support/journal-folder.ts';
 
 /** A passing whose queues refuse some ids; `added` is every id that reached its queue, in order. */

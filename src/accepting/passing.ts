@@ -15,11 +15,11 @@ import type { NumberedEntry } from '../journal/segment.ts';
 import type { SetAside } from '../journal/set-aside.ts';
 import { within } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
+import type { Queues } from '../queue/queues.ts';
 import { type Breaker, isNeverSent } from '../redis/breaker.ts';
 import type { AcceptedList } from './accepted-list.ts';
 import { type Handover, MOST_PER_CALL } from './handover.ts';
 import { handoverJobOf } from './intake.ts';
-import type { Queues } from './queues.ts';
 
 /** An entry, and whoever may still wait for it. */
 export interface PassedEntry extends NumberedEntry {

@@ -8,6 +8,7 @@
  */
 
 import type { NumberedEntry } from '../journal/segment.ts';
+import type { ListedJob } from '../queue/job-reader.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { Redis } from '../redis/connections.ts';
 import { queueKeys } from '../redis/keys.ts';
@@ -16,12 +17,6 @@ export interface AcceptedListOptions {
   readonly redis: Redis;
   readonly breaker: Breaker;
   readonly keyPrefix: string;
-}
-
-/** A job in the list, as the one who asks about it needs it. */
-export interface ListedJob {
-  readonly job: string;
-  readonly requestedAt: number;
 }
 
 /** Seconds for which "behind" holds when its process says nothing more. */

@@ -12,15 +12,14 @@ import type { CollectedRequests } from '../collected-requests.ts';
 import { AppError, isAppError } from '../errors.ts';
 import { within } from '../lifecycle.ts';
 import { problemsFromZod } from '../problems.ts';
+import type { Catalog } from '../queue/catalog.ts';
+import type { Enqueued, EnqueueRequest } from '../queue/enqueue-request.ts';
+import { type Envelope, envelopeSchema, hashOf, jobIdFor, type Sameness } from '../queue/envelope.ts';
+import type { JobDefinition } from '../queue/job.ts';
+import type { Queues } from '../queue/queues.ts';
 import type { Breaker } from '../redis/breaker.ts';
-import type { Catalog } from './catalog.ts';
-import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
-import { type Envelope, envelopeSchema, hashOf, jobIdFor, type Sameness } from './envelope.ts';
 import type { Intake, Taken } from './intake.ts';
-import type { JobDefinition } from './job.ts';
 import type { PreparedJob } from './prepared-job.ts';
-
-import type { Queues } from './queues.ts';
 
 export interface ProducerOptions {
   readonly catalog: Catalog;

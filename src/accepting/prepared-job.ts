@@ -1,7 +1,7 @@
 /** A request that has been checked against its definition. */
 
-import type { Envelope } from './envelope.ts';
-import type { JobDefinition } from './job.ts';
+import type { Envelope } from '../queue/envelope.ts';
+import type { JobDefinition } from '../queue/job.ts';
 
 /** A job whose id, times and payload are fixed: ready to be handed over. */
 export interface PreparedJob {

@@ -14,10 +14,10 @@
 import { createRequire } from 'node:module';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { Envelope } from '../queue/envelope.ts';
+import type { MillraceQueue, Queues } from '../queue/queues.ts';
 import type { Redis } from '../redis/connections.ts';
 import { ADD_JOBS, addJobsArguments, type HandoverJob } from './add-jobs.ts';
-import type { Envelope } from './envelope.ts';
-import type { MillraceQueue, Queues } from './queues.ts';
 
 export type { HandoverJob };
 
