@@ -9,7 +9,7 @@
 
 import { AppError } from '../src/errors.ts';
 import { problemsFromZod } from '../src/problems.ts';
-import { envelopeSchema } from '../src/queue/envelope.ts';
+import { envelopeSchema, isRepeatableId } from '../src/queue/envelope.ts';
 import type { JobDefinition } from '../src/queue/job.ts';
 import type { Completion } from '../src/queue/queues.ts';
 import type { Attempt, RunTools, TakenJob } from './attempt.ts';
@@ -69,7 +69,7 @@ function begin(job: TakenJob, ending: Ending, tools: RunTools): Attempt {
 function mayBeFinished(attempt: Attempt): boolean {
   const { exclusive, collect, invalidates, announces } = attempt.definition;
   const declares = (exclusive ?? collect ?? invalidates ?? announces) !== undefined;
-  return declares || attempt.job.startedBefore || mayHaveComeBack(attempt);
+  return declares || attempt.job.startedBefore || isRepeatableId(attempt.job.id) || mayHaveComeBack(attempt);
 }
 
 /** Was it handed over again, or may it have come back with an older state of Redis? */

@@ -53,12 +53,16 @@ export class PendingJobs {
     return this.#numbers.keys();
   }
 
-  /** These entries do not wait any more. */
-  remove(entries: readonly NumberedEntry[]): void {
+  /** These entries do not wait any more. Returns the ids of those that were accepted again, and still do. */
+  remove(entries: readonly NumberedEntry[]): string[] {
+    const stillWaiting: string[] = [];
     for (const { number, entry } of entries) {
-      if (this.#numbers.get(entry.id) === number) this.#numbers.delete(entry.id);
+      const last = this.#numbers.get(entry.id);
+      if (last === number) this.#numbers.delete(entry.id);
+      else if (last !== undefined) stillWaiting.push(entry.id);
     }
     if (this.#numbers.size === 0) this.#behindSinceMs = undefined;
+    return stillWaiting.filter((id) => this.#numbers.has(id));
   }
 
   /** Redis takes no jobs: from now on the ones that wait are behind. */

@@ -237,7 +237,7 @@ export class Relay implements Lifecycle {
 
   #withoutWithdrawn(items: readonly RelayItem[]): RelayItem[] {
     return items.filter(({ number, entry }) => {
-      if (!this.#withdrawals.takeOut(entry.id)) return true;
+      if (!this.#withdrawals.isLeftOut(entry.id)) return true;
       this.#journal.settle([number]);
       return false;
     });
@@ -250,8 +250,10 @@ export class Relay implements Lifecycle {
   }
 
   #handed(items: readonly RelayItem[]): void {
-    this.#pending.remove(items);
-    this.#withdrawals.forget(items.map(({ entry }) => entry.id));
+    const again = this.#pending.remove(items);
+    // Accepted twice, and the first of the two is in its queue by now.
+    this.#withdrawals.doubt(again);
+    this.#withdrawals.forget(items.map(({ entry }) => entry.id).filter((id) => !again.includes(id)));
     for (const { ticket } of items) ticket?.hand();
     const left = [...this.#failed, ...this.#inFlight.flatMap(({ items: [first] }) => first ?? [])];
     const handedEnd = Math.min(this.#line.first, ...left.map(({ number }) => number));

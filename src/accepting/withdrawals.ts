@@ -2,7 +2,8 @@
  * Jobs that were cancelled while they waited in the journal: which of them can still be left out.
  *
  * Promises: a job is only said to be left out when no call that carries it was, or may have been, carried out by Redis.
- * An id is forgotten with its job, so that a later job with the same id goes its way.
+ * One that was asked for twice is left out twice. An id is forgotten with the last entry of its job, so that a later job
+ * with the same id goes its way.
  */
 
 export class Withdrawals {
@@ -28,12 +29,12 @@ export class Withdrawals {
     this.#leftOut.delete(id);
   }
 
-  /** Is this job to be left out? Asking takes the id out: it has had its turn. */
-  takeOut(id: string): boolean {
-    return this.#leftOut.size > 0 && this.#leftOut.delete(id);
+  /** Is this job to be left out, whichever of its entries it is? */
+  isLeftOut(id: string): boolean {
+    return this.#leftOut.size > 0 && this.#leftOut.has(id);
   }
 
-  /** These jobs are in their queues, or will never be. */
+  /** The last entries of these jobs have had their turn. */
   forget(ids: Iterable<string>): void {
     if (this.#leftOut.size + this.#maybeSent.size === 0) return;
     for (const id of ids) {

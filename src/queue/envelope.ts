@@ -48,6 +48,11 @@ export function jobIdFor(tenant: string, job: string, sameness: Sameness | undef
   return `${queue}_${hash.digest('hex')}`;
 }
 
+/** Can the same id be given out again: does it stand for a key or a `once` value? */
+export function isRepeatableId(id: string): boolean {
+  return id.length - id.indexOf('_') > 64;
+}
+
 /** Random bits of an id. */
 const RANDOM_BYTES = 10;
 /** One call for many ids: it costs as much as for one. */

@@ -45,3 +45,13 @@ test('a job that declares nothing asks PostgreSQL nothing; one that declares som
   await postgres.restart();
   expect(await probe.until(declaring.id)).toMatchObject({ state: 'completed', result: 'done' });
 });
+
+test('a job that was cancelled does not run when its key comes again', async () => {
+  const { producer, inspector } = probe.services;
+  const request = { tenant: 'default', job: 'probe.bare', payload: {}, idempotencyKey: 'cancelled once' };
+  const { id } = await producer.enqueue({ ...request, runAt: new Date(Date.now() + 60_000) });
+  expect(await inspector.cancel('default', id)).toMatchObject({ state: 'cancelled' });
+  expect(await producer.enqueue(request)).toMatchObject({ id });
+  const view = await probe.until(id);
+  expect(view).toMatchObject({ state: 'cancelled' });
+});

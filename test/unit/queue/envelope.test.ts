@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { hashOf, jobIdFor, queueOfJobId } from '../../../src/queue/envelope.ts';
+import { hashOf, isRepeatableId, jobIdFor, queueOfJobId } from '../../../src/queue/envelope.ts';
 
 const id = (tenant: string, job: string, kind: 'once' | 'key', value: string) =>
   jobIdFor(tenant, job, { kind, value }, 0);
@@ -24,6 +24,11 @@ describe('jobIdFor', () => {
     const ids = [1, 2, 3].map((ms) => jobIdFor('t', 'learning.x', undefined, 1_700_000_000_000 + ms));
     expect(new Set(ids).size).toBe(3);
     expect([...ids].sort()).toEqual(ids);
+  });
+
+  test('an id tells whether it can be given out again', () => {
+    expect(isRepeatableId(id('t', 'my-queue.x', 'key', 'a'))).toBe(true);
+    expect(isRepeatableId(jobIdFor('t', 'my-queue.x', undefined, 5))).toBe(false);
   });
 
   test('an id names its queue, and holds neither a colon nor only digits', () => {

@@ -1,0 +1,81 @@
+import { pino } from 'pino';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { PassedEntry } from '../../../src/accepting/passing.ts';
+import { PendingJobs } from '../../../src/accepting/pending-jobs.ts';
+import type { PreparedJob } from '../../../src/accepting/prepared-job.ts';
+import { Relay } from '../../../src/accepting/relay.ts';
+import { Deadline } from '../../../src/lifecycle.ts';
+import { journalFolder, openJournal } from '../../support/journal-folder.ts';
+import { type Latch, latch } from '../../support/latch.ts';
+
+const ID = `learning_${'a'.repeat(64)}`;
+
+/** The same request, as two callers with one key bring it. */
+const asked = (id = ID) =>
+  ({
+    id,
+    definition: { name: 'learning.no-op', queue: 'learning' },
+    envelope: { tenant: 'default', payload: {}, requestedAt: 1, timeoutMs: 1000, bodyHash: 'b' },
+    attempts: 1,
+    priority: 0,
+    repeatable: true,
+  }) as unknown as PreparedJob;
+
+/** A relay whose queues take what comes, one call at a time when `gates` are given; `passed` is what reached them. */
+async function relaying(gates: Latch[] = []) {
+  const journal = await openJournal(await journalFolder());
+  const passed: string[] = [];
+  const begun = latch();
+  const passing = {
+    pass: async (entries: readonly PassedEntry[]) => {
+      begun.open();
+      await gates.shift()?.opened;
+      passed.push(...entries.map(({ entry }) => entry.id));
+      return 1;
+    },
+  };
+  const limits = { mostPending: 100, longestPendingMs: 60_000 };
+  const stands = {
+    journal,
+    passing,
+    breaker: { state: 'closed', onChange: () => () => {}, closes: async () => {} },
+    pending: new PendingJobs({ journal, limits, clock: Date.now }),
+    beforeResuming: async () => {},
+    onHanded: () => {},
+    logger: pino({ level: 'silent' }),
+  };
+  const relay = new Relay(stands as unknown as ConstructorParameters<typeof Relay>[0]);
+  await relay.start();
+  onTestFinished(() => relay.stop(Deadline.in(5000)));
+  return { relay, passed, passing: begun.opened };
+}
+
+describe('a job that was asked for twice and is cancelled', () => {
+  it('is left out both times', async () => {
+    const { relay, passed } = await relaying();
+    await relay.holdWhile(async () => {
+      expect(await Promise.all([relay.take(asked()), relay.take(asked())])).toEqual(['kept', 'kept']);
+      // Both callers cancel.
+      expect(await Promise.all([relay.withdraw(ID), relay.withdraw(ID)])).toEqual([true, true]);
+    });
+    const after = `learning_${'c'.repeat(64)}`;
+    await relay.take(asked(after));
+    expect(passed).toEqual([after]);
+  });
+
+  it('is not said to be left out once the first of the two is in its queue', async () => {
+    const gate = latch();
+    const { relay, passed, passing } = await relaying([gate]);
+    const first = relay.take(asked());
+    await passing;
+    const held = relay.holdWhile(async () => {
+      expect(passed).toEqual([ID]);
+      expect(await relay.withdraw(ID)).toBe(false);
+      expect(relay.isDoubtful(ID)).toBe(true);
+    });
+    const second = relay.take(asked());
+    gate.open();
+    await Promise.all([first, held, second]);
+    expect(relay.isDoubtful(ID)).toBe(false);
+  });
+});
