@@ -67,7 +67,14 @@ export interface Fault {
   afterwards?(scene: Scene): Promise<void>;
 }
 
-export const USUAL_LOAD: Load = { rate: 80, concurrency: 32, retries: 2, kinds: QUICK_KINDS };
+export const USUAL_LOAD: Load = {
+  rate: 80,
+  concurrency: 32,
+  retries: 2,
+  kinds: QUICK_KINDS,
+  routes: { single: 0.9, bulk: 0.06, stream: 0.04 },
+  largest: 12,
+};
 
 /** Take something away for `ms`, and bring it back. Returns what callers saw meanwhile. */
 export async function outage(
