@@ -22,7 +22,8 @@ const LAYERS = [
 ];
 
 /** Capabilities that own a table: besides src/database the only ones that speak SQL. */
-const TABLE_OWNERS = '^src/(collected-requests|access/[^/]+|profiles/(profiles|learning))[.]ts$';
+const TABLE_OWNERS =
+  '^src/(collected-requests|access/[^/]+|profiles/(profiles|learning)|(media|mail|conversations|analytics)/[^/]+)[.]ts$';
 
 /** Computations of the domain: no store, no clock, no I/O. A job definition may import them. */
 const PURE = '^src/profiles/(?!(profiles|learning)[.]ts$)';
@@ -48,11 +49,16 @@ const DOORS = {
   commander: '^src/cli/',
   'cli-progress': '^src/cli/',
   'cron-parser': '^workers/triggers[.]ts$',
+  sharp: '^src/providers/',
+  blurhash: '^src/providers/',
+  aws4fetch: '^src/providers/',
+  nodemailer: '^src/providers/',
+  handlebars: '^src/mail/',
   zod: '',
 };
 
 /** Libraries that cost a process tenths of a second or megabytes just to be there. */
-const HEAVY = ['wink-nlp', 'wink-eng-lite-web-model'];
+const HEAVY = ['wink-nlp', 'wink-eng-lite-web-model', 'sharp', 'nodemailer', 'handlebars'];
 
 const OURS = '^(src|jobs|workers)/';
 const PACKAGE_TYPES = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown', 'unknown'];

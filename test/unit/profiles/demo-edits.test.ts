@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import demoEdits from '../../../src/cli/demo-edits.json' with { type: 'json' };
+import demoEdits from '../../../src/cli/demo/edits.json' with { type: 'json' };
 import { WRITERS } from './demo-writers.ts';
 
 describe('the demo edits', () => {

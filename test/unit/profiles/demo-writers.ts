@@ -1,6 +1,6 @@
 /** The three writers of the demo, learned from the edits that the repository ships. */
 
-import demoEdits from '../../../src/cli/demo-edits.json' with { type: 'json' };
+import demoEdits from '../../../src/cli/demo/edits.json' with { type: 'json' };
 import type { LearnedEdit } from '../../../src/profiles/patterns.ts';
 import { extractDeltas, type StyleDeltas } from '../../../src/profiles/style.ts';
 import { addEdit, EMPTY_SUMS, type Summary, summarise } from '../../../src/profiles/sums.ts';
