@@ -1,26 +1,12 @@
 /**
- * What the board lets a person do, as functions over a request: log in, prove that a write comes from the board's own
- * page, and which writes there are at all.
+ * What the board lets a person do, as functions over a request: prove that a write comes from the board's own page, and
+ * which writes there are at all.
  *
  * The board's library has 24 ways to write. Those that could lose an accepted job, or put one in that no definition has
  * checked, are never open; the API does these things properly.
  */
 
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-
-/** How a login went. */
-export type Login = 'ok' | 'missing' | 'wrong';
-
-/** Compare the credentials of an HTTP Basic header with the right ones, in a time that does not depend on them. */
-export function checkLogin(authorization: string | undefined, user: string, password: string): Login {
-  if (authorization === undefined) return 'missing';
-  const encoded = /^Basic +([A-Za-z0-9+/=_-]{1,512})$/i.exec(authorization)?.[1];
-  if (encoded === undefined) return 'missing';
-  const given = createHash('sha256').update(Buffer.from(encoded, 'base64')).digest();
-  const right = createHash('sha256').update(`${user}:${password}`).digest();
-  return timingSafeEqual(given, right) ? 'ok' : 'wrong';
-}
 
 /**
  * Does a write come from a page of this very site? Browsers say so in Sec-Fetch-Site where the connection is secure or

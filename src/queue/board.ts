@@ -12,11 +12,12 @@ import type { HookContext } from '@bull-board/api/typings/app';
 import { ExpressAdapter } from '@bull-board/express';
 import type { Queue } from 'bullmq';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
+import { requireLogin } from '../access/login.ts';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { isRedisAway } from '../redis/breaker.ts';
 import { BOARD_LOOKS, BOARD_POLICY, BOARD_STYLE, BOARD_STYLE_PATH, cleanPage } from './board-page.ts';
-import { checkLogin, isFromOwnPage, isRead, whyRefused } from './board-rules.ts';
+import { isFromOwnPage, isRead, whyRefused } from './board-rules.ts';
 import type { JobDefinition } from './job.ts';
 import { Redaction } from './redaction.ts';
 
@@ -68,7 +69,13 @@ export function createBoard(options: BoardOptions): Express {
   inner.disable('x-powered-by');
 
   const board = express().disable('x-powered-by');
-  board.use(setHeaders, login(options), audit.middleware, guardWrites(options), cleanPages);
+  board.use(
+    setHeaders,
+    requireLogin({ ...options, page: 'board' }),
+    audit.middleware,
+    guardWrites(options),
+    cleanPages,
+  );
   board.get(BOARD_STYLE_PATH, (_request, response) => void response.type('css').send(BOARD_STYLE));
   return board.use(inner);
 }
@@ -82,27 +89,6 @@ function setHeaders(request: Request, response: Response, next: NextFunction): v
     'X-Frame-Options': 'DENY',
   });
   next();
-}
-
-function login({ user, password, logger }: BoardOptions) {
-  return (request: Request, _response: Response, next: NextFunction): void => {
-    if (password === undefined) {
-      throw new AppError('not-configured', 'The board has no password yet: set BOARD_PASSWORD and start again.');
-    }
-    const went = checkLogin(request.headers.authorization, user, password);
-    if (went === 'ok') {
-      next();
-      return;
-    }
-    if (went === 'wrong') logger.warn({ audit: 'board', from: request.ip }, 'wrong login at the board');
-    throw new AppError(
-      'login-required',
-      'The board needs the user name and password of BOARD_USER and BOARD_PASSWORD.',
-      {
-        headers: { 'WWW-Authenticate': 'Basic realm="Millrace board", charset="UTF-8"' },
-      },
-    );
-  };
 }
 
 function guardWrites({ writes }: BoardOptions) {

@@ -1,21 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { checkLogin, isFromOwnPage, whyRefused } from '../../../src/queue/board-rules.ts';
+import { isFromOwnPage, whyRefused } from '../../../src/queue/board-rules.ts';
 import { defineJob } from '../../../src/queue/job.ts';
 import { Redaction } from '../../../src/queue/redaction.ts';
-
-const basic = (text: string) => `Basic ${Buffer.from(text).toString('base64')}`;
-
-describe('the login of the board', () => {
-  it('tells right, wrong and missing credentials apart', () => {
-    expect(checkLogin(basic('admin:pass:word'), 'admin', 'pass:word')).toBe('ok');
-    expect(checkLogin(basic('ädmin:päss'), 'ädmin', 'päss')).toBe('ok');
-    expect(checkLogin(basic('admin:pass'), 'admin', 'pass:word')).toBe('wrong');
-    expect(checkLogin(basic('admin'), 'admin', '')).toBe('wrong');
-    expect(checkLogin('Bearer x', 'admin', 'x')).toBe('missing');
-    expect(checkLogin(undefined, 'admin', 'x')).toBe('missing');
-  });
-});
 
 describe('a write of the board', () => {
   it('comes from its own page when the browser says so', () => {
