@@ -34,7 +34,14 @@ interface CachePolicy {
   readonly key: (tenant: string, id: string) => string;
 }
 
-export type CachePolicyName = 'profile' | 'evolution' | 'archetypes' | 'flowState' | 'flowMeta';
+export type CachePolicyName =
+  | 'profile'
+  | 'evolution'
+  | 'archetypes'
+  | 'characterPrompt'
+  | 'personality'
+  | 'flowState'
+  | 'flowMeta';
 
 /**
  * What is cached, for how long, and what makes it stale.
@@ -46,9 +53,17 @@ const cachePolicies = (config: CacheConfig): Readonly<Record<CachePolicyName, Ca
   profile: { ttlSeconds: config.PROFILE_CACHE_TTL_SECONDS, resource: 'profile', key: cacheKeys.profile },
   evolution: { ttlSeconds: config.EVOLUTION_CACHE_TTL_SECONDS, resource: 'profile', key: cacheKeys.evolution },
   archetypes: { ttlSeconds: config.ARCHETYPE_CACHE_TTL_SECONDS, key: cacheKeys.archetypes },
+  characterPrompt: { ttlSeconds: 7200, resource: 'character', key: cacheKeys.characterPrompt },
+  personality: { ttlSeconds: 3600, key: personalityKey },
   flowState: { ttlSeconds: 300, key: cacheKeys.flowState },
   flowMeta: { ttlSeconds: 3600, key: cacheKeys.flowMeta },
 });
+
+/** Of an id `<character>:<hash>`; neither holds a colon. */
+function personalityKey(tenant: string, id: string): string {
+  const [characterId = '', responseHash = ''] = id.split(':');
+  return cacheKeys.personality(tenant, characterId, responseHash);
+}
 
 /** Seconds that `set` and `getOrSet` keep a value unless told. */
 const DEFAULT_TTL_SECONDS = 300;

@@ -109,6 +109,20 @@ const schema = z.object({
     .default(5)
     .describe('Minutes, fractions allowed, between the starts of two learning runs of one user. 0: no limit.'),
 
+  // AI replies
+  AI_BASE_URL: z
+    .url({ protocol: /^https?$/, error: 'must be http://… or https://…' })
+    .optional()
+    .describe('OpenAI-compatible endpoint, such as http://127.0.0.1:8080/v1. Unset: there are no AI replies.'),
+  AI_MODEL: z.string().min(1).max(200).default('gpt-4o-mini').describe('Name of the model that writes replies.'),
+  AI_API_KEY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Key for AI_BASE_URL, sent as a Bearer token. Unset: none is sent.'),
+  AI_MAX_TOKENS: whole(0, 100_000).default(1000).describe('Most tokens of one reply. 0: the endpoint decides.'),
+  AI_QUEUE_CONCURRENCY: whole(1, 500).default(10).describe('AI replies that one worker process makes at once.'),
+
   // One machine (`npm start`)
   DATA_DIR: z.string().min(1).default('.data').describe('Folder of the private stores and the state file.'),
   FORMATION: z

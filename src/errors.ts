@@ -80,6 +80,13 @@ export const ERRORS = {
   'fence-lost': row(409, 'later', 'Somebody wrote this row after we read it.', 'It is tried again by itself from the new state.'),
   'lock-lost': row(409, 'later', 'The lock was lost while the work ran.', 'It is tried again by itself.'),
 
+  // Somebody else's service.
+  'provider-not-configured': row(503, 'never', 'No provider for this work is set up.', 'Set the variable that the detail names, and start again.'),
+  'provider-refused': row(502, 'never', 'The provider refuses this work.', 'Read the detail; mend the key, the model or the request.'),
+  'provider-busy': row(503, 'later', 'The provider asks to come later.', 'It is tried again by itself, after the time that the provider names.'),
+  'provider-failed': row(502, 'backoff', 'The provider failed, or broke off in the middle.', 'It is tried again by itself; look at the provider.'),
+  'conversation-full': row(429, 'later', 'Too many messages wait for a reply.', 'Send the next one when some of them are answered.'),
+
   // How an attempt ended.
   'attempt-timed-out': row(504, 'backoff', 'The attempt passed its deadline.', 'Raise timeoutMs or make the work smaller.'),
   'job-expired': row(410, 'never', 'The job was still waiting at its expiry.', 'Add workers, or raise expiresMs.'),

@@ -26,6 +26,9 @@ export const LEASE_MS = {
   import: 30_000,
   analysis: 30_000,
   archetypes: 5000,
+  character: 5000,
+  conversation: 5000,
+  sweep: 30_000,
 } as const satisfies Record<ResourceKind, number>;
 
 const DEFAULT_WAIT_MS = 300;

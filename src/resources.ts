@@ -8,7 +8,15 @@
 export const DEFAULT_TENANT = 'default';
 
 /** Every kind of resource there is. */
-export type ResourceKind = 'profile' | 'flow' | 'import' | 'analysis' | 'archetypes';
+export type ResourceKind =
+  | 'profile'
+  | 'flow'
+  | 'import'
+  | 'analysis'
+  | 'archetypes'
+  | 'character'
+  | 'conversation'
+  | 'sweep';
 
 export interface Resource {
   readonly kind: ResourceKind;
@@ -21,3 +29,17 @@ export const profile = (tenant: string, userId: string): Resource => ({ kind: 'p
 
 /** A long-running flow of phases. */
 export const flow = (tenant: string, flowId: string): Resource => ({ kind: 'flow', tenant, id: flowId });
+
+/** Who a user talks to. */
+export const character = (tenant: string, characterId: string): Resource => ({
+  kind: 'character',
+  tenant,
+  id: characterId,
+});
+
+/** The turn to answer in one conversation with one character. Ids have no colon. */
+export const turnIn = (tenant: string, conversationId: string, characterId: string): Resource => ({
+  kind: 'conversation',
+  tenant,
+  id: `${conversationId}:${characterId}`,
+});

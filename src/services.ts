@@ -12,6 +12,10 @@ import { ApiKeys } from './access/api-keys.ts';
 import { Cache } from './cache.ts';
 import { CollectedRequests } from './collected-requests.ts';
 import type { Config } from './config.ts';
+import { Characters } from './conversations/characters.ts';
+import { Conversations } from './conversations/conversations.ts';
+import { Replies } from './conversations/replies.ts';
+import { TokenUsage } from './conversations/token-usage.ts';
 import { connectDatabase, type Database } from './database/connection.ts';
 import { Ledger } from './database/ledger.ts';
 import { Listener } from './database/listener.ts';
@@ -25,6 +29,8 @@ import type { Logger } from './logger.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { Learning } from './profiles/learning.ts';
 import { Profiles } from './profiles/profiles.ts';
+import { ChatModel } from './providers/chat-model.ts';
+import type { Model } from './providers/model.ts';
 import type { Catalog } from './queue/catalog.ts';
 import { Inspector } from './queue/inspector.ts';
 import { Queues } from './queue/queues.ts';
@@ -63,6 +69,11 @@ export class Services implements Lifecycle {
   readonly flows: Flows;
   readonly profiles: Profiles;
   readonly learning: Learning;
+  readonly model: Model;
+  readonly characters: Characters;
+  readonly conversations: Conversations;
+  readonly tokenUsage: TokenUsage;
+  readonly replies: Replies;
   readonly apiKeys: ApiKeys;
   readonly queues: Queues;
   /** The journal and what belongs to it; a process without one has none. */
@@ -113,6 +124,17 @@ export class Services implements Lifecycle {
     this.flows = new Flows({ cache: this.cache });
     this.profiles = new Profiles({ database: this.database, cache: this.cache });
     this.learning = new Learning({ database: this.database });
+    this.model = new ChatModel({
+      baseUrl: config.AI_BASE_URL,
+      name: config.AI_MODEL,
+      apiKey: config.AI_API_KEY,
+      maxTokens: config.AI_MAX_TOKENS,
+    });
+    const { database, cache, model, profiles } = this;
+    this.characters = new Characters({ database, cache });
+    this.conversations = new Conversations({ database });
+    this.tokenUsage = new TokenUsage({ database });
+    this.replies = new Replies({ database, cache, model, profiles, characters: this.characters });
 
     const { catalog: definitions, ledger, collectedRequests, redisBreaker: breaker } = this;
     this.queues = this.#parts.add(

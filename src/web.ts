@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './http/middleware/authentication.ts';
 import { bulkRoutes } from './http/routes/bulk.ts';
+import { conversationRoutes } from './http/routes/conversations.ts';
 import { flowRoutes } from './http/routes/flows.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
@@ -63,7 +64,7 @@ export class WebProcess implements Lifecycle {
       new Completions({ redis: listening, prefix: config.QUEUE_PREFIX, logger }),
     );
     const { redis, cacheRedis, database, cache, producer, inspector, profiles, flows, queues, apiKeys } = services;
-    const { acceptance } = services;
+    const { acceptance, conversations, characters, tokenUsage, model } = services;
     if (acceptance === undefined) throw new Error('a web process accepts into a journal');
     this.#storeCheck = this.#parts.add('store check', new StoreCheck({ redis, cacheRedis, logger }));
     this.#health = new Health({
@@ -73,6 +74,7 @@ export class WebProcess implements Lifecycle {
       queues: inspector,
       storeCheck: this.#storeCheck,
       acceptance,
+      model,
       keyPrefix: config.KEY_PREFIX,
       processId: `${hostname()}:${process.pid}`,
       version: VERSION,
@@ -101,6 +103,7 @@ export class WebProcess implements Lifecycle {
         ...queueRoutes({ catalog, inspector }),
         ...profileRoutes({ producer, profiles }),
         ...flowRoutes({ flows }),
+        ...conversationRoutes({ conversations, characters, tokenUsage }),
       ],
       mounts: [{ path: '/admin/queues', handler: board }],
       measure: metrics.request,

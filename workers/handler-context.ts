@@ -28,6 +28,14 @@ export class HandlerContext implements JobContext {
     return this.#attempt.tools.services.learning;
   }
 
+  get conversations() {
+    return this.#attempt.tools.services.conversations;
+  }
+
+  get replies() {
+    return this.#attempt.tools.services.replies;
+  }
+
   get job(): JobContext['job'] {
     const { job, definition, envelope } = this.#attempt;
     return {
@@ -35,6 +43,7 @@ export class HandlerContext implements JobContext {
       name: definition.name,
       tenant: envelope.tenant,
       attempt: job.failedAttempts + 1,
+      lastAttempt: job.lastAttempt,
       requestedAt: new Date(envelope.requestedAt),
     };
   }

@@ -30,6 +30,7 @@ export function poolRows(config: Config): Readonly<Record<string, PoolRow>> {
         rateMs: config.LEARNING_RATE_LIMIT_MINUTES * MINUTE_MS,
       },
     },
+    ai: { concurrency: config.AI_QUEUE_CONCURRENCY, pace: UNGATHERED },
     cleanup: { concurrency: config.CLEANUP_QUEUE_CONCURRENCY, pace: UNGATHERED },
   };
 }

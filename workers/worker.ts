@@ -83,10 +83,10 @@ export class WorkerProcess implements Lifecycle {
   }
 
   #tools({ pace }: PoolRow, longestPaceMs: number): RunTools {
-    const { profiles, learning, producer, ...services } = this.services;
+    const { profiles, learning, conversations, replies, producer, ...services } = this.services;
     return {
       catalog: services.catalog,
-      services: { profiles, learning },
+      services: { profiles, learning, conversations, replies },
       collectedRequests: services.collectedRequests,
       ledger: services.ledger,
       locks: services.locks,

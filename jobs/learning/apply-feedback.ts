@@ -7,6 +7,7 @@ import { profile } from '../../src/resources.ts';
 export default defineJob({
   name: 'learning.apply-feedback',
   about: 'Adjust the weights of a writer’s features by a rating (1–5) of a generated text.',
+  experimental: true,
   payload: z.strictObject({
     userId: id,
     contentId: id,

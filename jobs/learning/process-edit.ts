@@ -8,6 +8,7 @@ import { profile } from '../../src/resources.ts';
 export default defineJob({
   name: 'learning.process-edit',
   about: 'Learn a writer’s style from a text as it was and as they saved it.',
+  experimental: true,
   payload: z.strictObject({ userId: id, contentId: id, originalText: text, editedText: text }),
   result: z.object({ version: z.int(), edits: z.int(), patterns: z.int() }),
   example: {

@@ -10,6 +10,7 @@ const PAGE = 500;
 export default defineJob({
   name: 'learning.recalculate-evolution',
   about: 'Compute a writer’s evolution score again; without a userId, one job for each writer.',
+  experimental: true,
   payload: z.strictObject({ userId: id.optional() }),
   result: z.object({ version: z.int().optional(), enqueued: z.int() }),
   example: {},

@@ -9,11 +9,13 @@ import { type Migration, Migrator, sql } from 'kysely';
 import { connectDatabase } from './connection.ts';
 import * as firstTables from './migrations/0001-first-tables.ts';
 import * as outbox from './migrations/0002-outbox.ts';
+import * as conversations from './migrations/0005-conversations.ts';
 
 /** Every migration, in order. A published one never changes. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-first-tables': firstTables,
   '0002-outbox': outbox,
+  '0005-conversations': conversations,
 };
 
 /** Create the schema if it is missing and run what has not run in it. */

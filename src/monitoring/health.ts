@@ -41,6 +41,8 @@ export interface HealthOptions {
   /** Looks at every queue. */
   readonly queues: { queues(): Promise<readonly QueueLook[]> };
   readonly storeCheck: { readonly verdict: StoreVerdict };
+  /** The language model's endpoint: looked at from outside, never needed to be ready. */
+  readonly model: { status(): Promise<ModelState> };
   readonly acceptance: { readonly figures: Pick<AcceptanceFigures, 'pending' | 'behindMs' | 'setAside' | 'trouble'> };
   readonly keyPrefix: string;
   /** Names this process in the key that `/readyz` writes. */
@@ -49,6 +51,9 @@ export interface HealthOptions {
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
+
+/** How the model is: an endpoint that was never set is no fault. */
+type ModelState = 'available' | 'unavailable' | 'not configured';
 
 /** The answer of `/health`. */
 export interface HealthReport {
@@ -59,6 +64,8 @@ export interface HealthReport {
     readonly cache: 'connected' | 'memory-fallback';
     /** `stalled`: jobs wait and nobody works on them. */
     readonly queue: 'healthy' | 'stalled' | 'unavailable';
+    /** `not configured`: there are no AI replies, and nothing is wrong with that. */
+    readonly model: ModelState;
   };
   /** `behind`: jobs wait in it for Redis. `refusing`: nothing can be accepted. */
   readonly journal: 'accepting' | 'behind' | 'refusing';
@@ -125,11 +132,12 @@ export class Health {
 
   async #look(): Promise<HealthReport> {
     const { cacheRedis, queues, redis, storeCheck } = this.#options;
-    const [database, queue, cache, looks] = await Promise.all([
+    const [database, queue, cache, looks, model] = await Promise.all([
       this.#databaseReason(),
       reasonFor('The queue Redis', redis.ping()),
       reasonFor('The cache Redis', cacheRedis.ping()),
       lookAt(queues.queues()),
+      this.#options.model.status(),
     ]);
     const { refusals, warnings } = storeCheck.verdict;
     const { figures } = this.#options.acceptance;
@@ -140,6 +148,7 @@ export class Health {
       redis: queue !== undefined ? 'disconnected' : refused === '' ? 'connected' : 'misconfigured',
       cache: cache === undefined ? 'connected' : 'memory-fallback',
       queue: typeof looks === 'string' ? 'unavailable' : stalled === undefined ? 'healthy' : 'stalled',
+      model,
     };
     const { trouble, behindMs } = figures;
     const journal = trouble !== undefined ? 'refusing' : behindMs > BEHIND_MS ? 'behind' : 'accepting';
@@ -148,6 +157,7 @@ export class Health {
       redis: queue ?? refused,
       cache: cache === undefined ? undefined : `${cache} Reads go to the database.`,
       queue: stalled,
+      model: model === 'unavailable' ? 'The model’s endpoint (AI_BASE_URL) does not answer; replies fail.' : undefined,
       journal: journalReason(figures),
       warnings: warnings.map(({ reason, cure }) => `${reason} ${cure}`).join(' '),
     };
@@ -232,10 +242,10 @@ function journalReason({ pending, behindMs, setAside, trouble }: HealthOptions['
 }
 
 function statusOf(
-  { database, redis, cache, queue }: HealthReport['services'],
+  { database, redis, cache, queue, model }: HealthReport['services'],
   journal: HealthReport['journal'],
 ): HealthReport['status'] {
   if (redis === 'misconfigured' || journal === 'refusing') return 'error';
   const well = database === 'connected' && redis === 'connected' && cache === 'connected' && queue === 'healthy';
-  return well && journal === 'accepting' ? 'ok' : 'degraded';
+  return well && model !== 'unavailable' && journal === 'accepting' ? 'ok' : 'degraded';
 }

@@ -4,6 +4,8 @@
  */
 
 import { z } from 'zod';
+import type { Conversations } from '../conversations/conversations.ts';
+import type { Replies } from '../conversations/replies.ts';
 import type { Transaction } from '../database/schema.ts';
 import type { Announcement, EventType } from '../events/event.ts';
 import type { Logger } from '../logger.ts';
@@ -16,6 +18,8 @@ import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
 export interface JobServices {
   readonly profiles: Profiles;
   readonly learning: Learning;
+  readonly conversations: Conversations;
+  readonly replies: Replies;
 }
 
 /** The second argument of a handler. */
@@ -26,6 +30,8 @@ export interface JobContext extends JobServices {
     readonly tenant: string;
     /** 1 for the first attempt. */
     readonly attempt: number;
+    /** Is the job dead if this attempt fails? */
+    readonly lastAttempt: boolean;
     readonly requestedAt: Date;
   };
   /** Bound to the job's id, name and tenant. */
@@ -85,6 +91,8 @@ interface Described<P extends z.ZodType, R extends z.ZodType> extends Partial<Ef
   readonly formerly?: readonly string[];
   /** What it does, one sentence for the people who enqueue it. */
   readonly about: string;
+  /** What it does may still change; told by `GET /v1/definitions`. */
+  readonly experimental?: boolean;
   readonly payload: P;
   readonly result: R;
   /** A payload that works: shown by `GET /v1/definitions` and run by the contract test. */
@@ -125,6 +133,7 @@ export interface JobDefinition extends Effort {
   readonly queue: string;
   readonly formerly: readonly string[];
   readonly about: string;
+  readonly experimental: boolean;
   readonly payload: z.ZodType;
   readonly result: z.ZodType;
   readonly example: unknown;
@@ -152,6 +161,7 @@ export function defineJob<P extends z.ZodType, R extends z.ZodType>(
   return Object.freeze({
     ...JOB_DEFAULTS,
     formerly: [],
+    experimental: false,
     on: undefined,
     every: undefined,
     eachTenant: false,

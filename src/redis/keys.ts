@@ -54,6 +54,11 @@ export const cacheKeys = {
   evolution: (tenant: string, userId: string) => tenantKey(tenant, `evolution:${userId}`),
   /** String, JSON, TTL `ARCHETYPE_CACHE_TTL_SECONDS`. The reference styles. */
   archetypes: () => 'archetypes:list',
+  /** String, JSON, TTL 2 h. Name and prompt of a character. */
+  characterPrompt: (tenant: string, characterId: string) => tenantKey(tenant, `character:prompt:${characterId}`),
+  /** String, JSON, TTL 1 h. What a model is told before a conversation; the hash is of all that shapes its response. */
+  personality: (tenant: string, characterId: string, responseHash: string) =>
+    tenantKey(tenant, `personality:${characterId}:${responseHash}`),
   /** String, JSON, TTL 300 s unless told. The state of a flow. */
   flowState: (tenant: string, flowId: string) => tenantKey(tenant, `flow:state:${flowId}`),
   /** String, JSON, twelve times the state's TTL: 3600 s. Status, phase and progress of a flow. */

@@ -6,6 +6,7 @@ import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Health, type QueueLook } from '../../src/monitoring/health.ts';
 import { StoreCheck } from '../../src/monitoring/store-check.ts';
+import type { ModelStatus } from '../../src/providers/model.ts';
 import { closeRedis, connectRedis, type RedisRole, redisReady } from '../../src/redis/connections.ts';
 import { type PrivateStore, startPrivatePostgres, startPrivateRedis } from '../support/stores.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -37,6 +38,7 @@ afterAll(async () => {
 async function startHealth(
   queues: () => Promise<readonly QueueLook[]> = async () => [IDLE],
   figures: { pending: number; behindMs: number; setAside: number; trouble: string | undefined } = FINE,
+  model: ModelStatus = 'available',
 ) {
   const { config } = world;
   const open = async (url: string, role: RedisRole) => {
@@ -55,6 +57,7 @@ async function startHealth(
     queues: { queues },
     storeCheck,
     acceptance: { figures },
+    model: { status: async () => model },
     keyPrefix: config.KEY_PREFIX,
     processId: 'test',
     version: '0.1.0',
@@ -76,8 +79,9 @@ async function withHealth(
   work: (started: Awaited<ReturnType<typeof startHealth>>) => Promise<void>,
   queues?: () => Promise<readonly QueueLook[]>,
   figures?: typeof FINE | { pending: number; behindMs: number; setAside: number; trouble: string },
+  model?: ModelStatus,
 ) {
-  const started = await startHealth(queues, figures);
+  const started = await startHealth(queues, figures, model);
   try {
     await work(started);
   } finally {
@@ -97,7 +101,13 @@ describe('/health', () => {
     withHealth(async ({ health }) => {
       expect(await health.report()).toEqual({
         status: 'ok',
-        services: { database: 'connected', redis: 'connected', cache: 'connected', queue: 'healthy' },
+        services: {
+          database: 'connected',
+          redis: 'connected',
+          cache: 'connected',
+          queue: 'healthy',
+          model: 'available',
+        },
         journal: 'accepting',
         reasons: {},
         version: '0.1.0',
@@ -166,6 +176,36 @@ describe('/health', () => {
     withHealth(
       async ({ health }) => expect((await health.report()).services.queue).toBe('unavailable'),
       () => Promise.reject(new Error('no')),
+    ));
+});
+
+describe('the model in /health', () => {
+  it('is no fault when it was never set up, and none of readiness', () =>
+    withHealth(
+      async ({ health }) => {
+        expect(await health.report()).toMatchObject({
+          status: 'ok',
+          services: { model: 'not configured' },
+          reasons: {},
+        });
+        expect(await health.ready()).toEqual({ ready: true, reasons: [] });
+      },
+      undefined,
+      undefined,
+      'not configured',
+    ));
+
+  it('degrades the health while its endpoint does not answer, with the reason; the process stays ready', () =>
+    withHealth(
+      async ({ health }) => {
+        const report = await health.report();
+        expect(report).toMatchObject({ status: 'degraded', services: { model: 'unavailable' } });
+        expect(report.reasons.model).toMatch(/AI_BASE_URL/);
+        expect(await health.ready()).toEqual({ ready: true, reasons: [] });
+      },
+      undefined,
+      undefined,
+      'unavailable',
     ));
 });
 

@@ -10,11 +10,12 @@ const deadQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(100
 
 /** A definition as `GET /v1/definitions` shows it. Schemas are JSON Schema 2020-12. */
 export function describeDefinition(definition: JobDefinition) {
-  const { name, queue, about, example, attempts, backoff, timeoutMs, expiresMs, priority } = definition;
+  const { name, queue, about, experimental, example, attempts, backoff, timeoutMs, expiresMs, priority } = definition;
   return {
     name,
     queue,
     about,
+    experimental,
     formerly: definition.formerly,
     payload: z.toJSONSchema(definition.payload, { io: 'input' }),
     result: z.toJSONSchema(definition.result, { io: 'output' }),

@@ -1,0 +1,69 @@
+/**
+ * Lines that stand still: their state has expired, or the job of their first message was cancelled.
+ *
+ * Promises: a message whose job is gone, however that came, is asked for again under a new job; a second job for one
+ * message does no harm, for it finds the reply. Each line is released in a transaction of its own; at most 500 a call.
+ */
+
+import { sql } from 'kysely';
+import type { Database } from '../database/connection.ts';
+import { enqueueIn } from '../database/outbox-calls.ts';
+import { advance, type Line, ofLine, REPLY_JOB } from './line.ts';
+
+export interface SweepOptions {
+  /** Only look. */
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** Lines that were released; nothing of them takes room. */
+export interface Swept {
+  readonly removed: number;
+  readonly bytes: number;
+}
+
+const MOST_LINES = 500;
+
+/** Release every line that stands still. */
+export async function releaseStuck(database: Database, { dryRun, signal }: SweepOptions): Promise<Swept> {
+  const lines = await stuckLines(database);
+  if (dryRun) return { removed: lines.length, bytes: 0 };
+  let removed = 0;
+  for (const line of lines) {
+    signal.throwIfAborted();
+    if (await releaseLine(database, line)) removed += 1;
+  }
+  return { removed, bytes: 0 };
+}
+
+async function stuckLines(database: Database): Promise<Line[]> {
+  const { rows } = await sql<Line>`
+    SELECT tenant, conversation_id AS "conversationId", character_id AS "characterId"
+    FROM conversation_lines AS l
+    WHERE state <> 'idle' AND (expires_at < now() OR EXISTS (
+      SELECT FROM conversation_messages AS m JOIN ledger ON ledger.job_id = m.job_id AND ledger.outcome = 'cancelled'
+      WHERE m.tenant = l.tenant AND m.conversation_id = l.conversation_id AND m.character_id = l.character_id
+        AND m.status = 'waiting'))
+    ORDER BY expires_at LIMIT ${MOST_LINES}`.execute(database);
+  return rows;
+}
+
+/** False when somebody else has moved the line meanwhile. */
+async function releaseLine(database: Database, line: Line): Promise<boolean> {
+  return database.transaction().execute(async (tx) => {
+    const found = await tx
+      .selectFrom('conversation_lines')
+      .select(['state', sql<boolean>`expires_at < now()`.as('expired')])
+      .where(ofLine(line))
+      .forUpdate()
+      .executeTakeFirst();
+    if (found === undefined || found.state === 'idle') return false;
+    if (found.state === 'processing' && !found.expired) return false;
+    const head = await advance(tx, line);
+    if (found.expired && head !== undefined) {
+      const { tenant, conversationId, characterId } = line;
+      await enqueueIn(tx, tenant, REPLY_JOB, { conversationId, characterId, messageId: head.id });
+    }
+    return true;
+  });
+}
