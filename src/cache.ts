@@ -34,14 +34,9 @@ interface CachePolicy {
   readonly key: (tenant: string, id: string) => string;
 }
 
-export type CachePolicyName =
-  | 'profile'
-  | 'evolution'
-  | 'archetypes'
-  | 'characterPrompt'
-  | 'personality'
-  | 'flowState'
-  | 'flowMeta';
+export type CachePolicyName = ConversationPolicy | 'profile' | 'evolution' | 'archetypes' | 'flowState' | 'flowMeta';
+/** The id of a personality is `<character>:<SHA-256 of what shapes it>`. */
+type ConversationPolicy = 'characterPrompt' | 'personality';
 
 /**
  * What is cached, for how long, and what makes it stale.
@@ -54,16 +49,10 @@ const cachePolicies = (config: CacheConfig): Readonly<Record<CachePolicyName, Ca
   evolution: { ttlSeconds: config.EVOLUTION_CACHE_TTL_SECONDS, resource: 'profile', key: cacheKeys.evolution },
   archetypes: { ttlSeconds: config.ARCHETYPE_CACHE_TTL_SECONDS, key: cacheKeys.archetypes },
   characterPrompt: { ttlSeconds: 7200, resource: 'character', key: cacheKeys.characterPrompt },
-  personality: { ttlSeconds: 3600, key: personalityKey },
+  personality: { ttlSeconds: 3600, key: (of, id) => cacheKeys.personality(of, id.slice(0, -65), id.slice(-64)) },
   flowState: { ttlSeconds: 300, key: cacheKeys.flowState },
   flowMeta: { ttlSeconds: 3600, key: cacheKeys.flowMeta },
 });
-
-/** Of an id `<character>:<hash>`; neither holds a colon. */
-function personalityKey(tenant: string, id: string): string {
-  const [characterId = '', responseHash = ''] = id.split(':');
-  return cacheKeys.personality(tenant, characterId, responseHash);
-}
 
 /** Seconds that `set` and `getOrSet` keep a value unless told. */
 const DEFAULT_TTL_SECONDS = 300;
