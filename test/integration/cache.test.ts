@@ -39,9 +39,16 @@ describe('remember', () => {
     ['profile', 'profile:ada', 1800],
     ['evolution', 'evolution:ada', 150],
     ['archetypes', 'archetypes:list', 86_400],
+    ['characterPrompt', 'character:prompt:ada', 7200],
   ] as const)('keeps %s at %s for the configured time', async (policy, name, seconds) => {
     await here.cache.remember(policy, ada, async () => 1);
     expect(await here.redis.ttl(key(name))).toBe(seconds);
+  });
+
+  test('keeps a personality for an hour, under its character and the hash of what shapes it', async () => {
+    const hash = 'f'.repeat(64);
+    await here.cache.remember('personality', { tenant: 'default', id: `mira:${hash}` }, async () => 'kind');
+    expect(await here.redis.ttl(key(`personality:mira:${hash}`))).toBe(3600);
   });
 
   test('keeps tenants apart', async () => {
