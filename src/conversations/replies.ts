@@ -258,8 +258,9 @@ async function takeTurn(
     await advance(tx, line);
     return { stored: await storedReply(tx, line.tenant, messageId) };
   }
+  if (status === 'cancelled') throw new AppError('work-refused', 'The message was cancelled before it had a reply.');
   // A dead job that somebody let run again, or one enqueued by hand: the message is in the line again.
-  if (status !== 'waiting') {
+  if (status === 'failed') {
     await tx
       .updateTable('conversation_messages')
       .set({ status: 'waiting', error_code: null })

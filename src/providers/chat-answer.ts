@@ -9,6 +9,9 @@ import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { ModelReply } from './model.ts';
 
+/** What PostgreSQL can count. */
+const count = z.int().min(0).max(1_000_000_000);
+
 const eventSchema = z.object({
   choices: z
     .array(
@@ -18,7 +21,7 @@ const eventSchema = z.object({
       }),
     )
     .nullish(),
-  usage: z.object({ prompt_tokens: z.int().min(0), completion_tokens: z.int().min(0) }).nullish(),
+  usage: z.object({ prompt_tokens: count, completion_tokens: count }).nullish(),
   error: z.union([z.string(), z.object({ message: z.string().nullish() })]).nullish(),
 });
 

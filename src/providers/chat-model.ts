@@ -2,7 +2,7 @@
  * A model behind an OpenAI-compatible endpoint: `POST {AI_BASE_URL}/chat/completions`, answered as a stream.
  *
  * Promises: as `model.ts` says. A call takes at most `totalMs`; a stream of anything is cut off at 16 MB, a text at
- * 1 MB; redirects are not followed, and the key stands in no error. Nothing is kept between calls.
+ * 100,000 characters; redirects are not followed, and the key stands in no error. Nothing is kept between calls.
  */
 
 import { AppError, messageOf } from '../errors.ts';
@@ -25,7 +25,7 @@ export interface ChatModelOptions {
 
 const TIMES: CallTimes = { firstByteMs: 30_000, idleMs: 20_000, totalMs: 110_000 };
 const MB = 1024 * 1024;
-const TEXT_CHARACTERS = MB;
+const TEXT_CHARACTERS = 100_000;
 const STREAM = { streamBytes: 16 * MB, eventCharacters: MB };
 /** Bytes of a refusal that are read. */
 const REFUSAL_BYTES = 4096;

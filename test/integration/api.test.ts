@@ -197,7 +197,13 @@ describe('flows', () => {
 test('health has the shape of the seeds', async () => {
   const { body, status } = await site.ask('GET', '/health');
   expect(status).toBe(200);
-  expect(body.services).toEqual({ database: 'connected', redis: 'connected', cache: 'connected', queue: 'healthy' });
+  expect(body.services).toEqual({
+    database: 'connected',
+    redis: 'connected',
+    cache: 'connected',
+    queue: 'healthy',
+    model: 'not configured',
+  });
 });
 
 test('the request id goes from the request to the worker; no payload and no text is logged', async () => {

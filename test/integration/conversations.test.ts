@@ -206,6 +206,10 @@ describe('a line', () => {
     const statusOf = (id: string) => messages.find((each: { id: string }) => each.id === id)?.status;
     expect([first, second, third].map(({ body }) => statusOf(body.id))).toEqual(['answered', 'cancelled', 'answered']);
     expect(model.calls.map(({ asked }) => asked)).not.toContain('Second.');
+
+    const payload = { conversationId: here(), characterId: 'mira', messageId: second.body.id };
+    const asked = await site.ask('POST', '/v1/jobs', { job: 'ai.generate-reply', payload });
+    expect(await finished(asked.body.id)).toMatchObject({ state: 'dead', error: { code: 'work-refused' } });
   });
 
   test('takes at most 100 messages that wait', async () => {

@@ -244,6 +244,11 @@ const FAILURES: [what: string, behaviour: Behaviour, expected: Record<string, un
     writing([eventOf({ usage: { prompt_tokens: -1, completion_tokens: 1 } })], (r) => r.end()),
     { code: 'provider-failed' },
   ],
+  [
+    'a million million tokens',
+    writing([eventOf({ usage: { prompt_tokens: 1e12, completion_tokens: 1 } })], (r) => r.end()),
+    { code: 'provider-failed' },
+  ],
   ['a filter', writing([pieceOf('', 'content_filter')], (response) => response.end()), { code: 'provider-refused' }],
   ['silence', () => {}, { code: 'provider-failed', message: expect.stringContaining('begin to answer') }],
   [
@@ -259,9 +264,9 @@ const FAILURES: [what: string, behaviour: Behaviour, expected: Record<string, un
     { code: 'provider-failed', message: expect.stringMatching(/cut off|within 1500 ms/) },
   ],
   [
-    '2 million characters of text',
+    '150,000 characters of text',
     writing(
-      [...Array(40)].map(() => pieceOf('x'.repeat(50_000))),
+      [...Array(3)].map(() => pieceOf('x'.repeat(50_000))),
       (r) => r.end(),
     ),
     { code: 'provider-failed' },
