@@ -23,10 +23,12 @@ const LAYERS = [
 
 /** Capabilities that own a table: besides src/database the only ones that speak SQL. */
 const TABLE_OWNERS =
-  '^src/(collected-requests|access/[^/]+|profiles/(profiles|learning)|(media|mail|conversations|analytics)/[^/]+)[.]ts$';
+  '^src/(collected-requests|access/[^/]+|profiles/(profiles|learning|learning-facts)|(media|mail|conversations|analytics)/[^/]+)[.]ts$';
 
 /** Computations of the domain: no store, no clock, no I/O. A job definition may import them. */
-const PURE = '^src/profiles/(?!(profiles|learning)[.]ts$)|^src/conversations/token-progress[.]ts$';
+const PURE =
+  '^src/profiles/(?!(profiles|learning|learning-facts)[.]ts$)' +
+  '|^src/conversations/token-progress[.]ts$|^src/analytics/(day|histogram|series)[.]ts$';
 
 /** Library to the files that may import it. A library without a line here may not be imported at all. */
 const DOORS = {

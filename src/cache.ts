@@ -84,6 +84,8 @@ export interface CacheOptions {
   readonly breaker: Breaker;
   readonly config: CacheConfig;
   readonly logger: Logger;
+  /** Told how each read that loads was answered. */
+  readonly onRead?: (outcome: Remembered<unknown>['outcome']) => void;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
@@ -99,6 +101,7 @@ export class Cache implements Lifecycle {
   readonly #generations: Generations;
   readonly #breaker: Breaker;
   readonly #logger: Logger;
+  readonly #onRead: NonNullable<CacheOptions['onRead']>;
   readonly #prefix: string;
   readonly #policies: Readonly<Record<CachePolicyName, CachePolicy>>;
   readonly #clock: () => number;
@@ -108,12 +111,13 @@ export class Cache implements Lifecycle {
   readonly #memory = new Map<string, { readonly value: unknown; readonly untilMs: number }>();
   #counted = { hits: 0, misses: 0 };
 
-  constructor({ redis, breaker, config, logger, clock = Date.now }: CacheOptions) {
+  constructor({ redis, breaker, config, logger, onRead = () => {}, clock = Date.now }: CacheOptions) {
     this.#redis = redis;
     this.#prefix = config.CACHE_KEY_PREFIX;
     this.#generations = new Generations({ redis, breaker, prefix: this.#prefix });
     this.#breaker = breaker;
     this.#logger = logger;
+    this.#onRead = onRead;
     this.#policies = cachePolicies(config);
     this.#clock = clock;
     this.#stopListening = breaker.onChange((state) => this.#changed(state));
@@ -196,8 +200,9 @@ export class Cache implements Lifecycle {
   async #remember<T>(entry: CacheEntry, load: () => Promise<T>): Promise<Remembered<T>> {
     const trusted = entry.resource === undefined || (await this.#generations.trusts(entry.resource));
     const read = trusted ? await this.#ask('read', () => this.#generations.read(entry)) : undefined;
+    const cached = read === undefined ? undefined : parseJson(read.text);
+    this.#onRead(read === undefined ? 'bypass' : cached === undefined ? 'miss' : 'hit');
     if (read === undefined) return { value: await this.#bypass(entry, load), outcome: 'bypass' };
-    const cached = parseJson(read.text);
     if (cached !== undefined) return { value: cached.value as T, outcome: 'hit' };
     return { value: await this.#loadOnce(entry, read.generation, load), outcome: 'miss' };
   }

@@ -101,6 +101,10 @@ const schema = z.object({
 
   // Work
   LEARNING_QUEUE_CONCURRENCY: whole(1, 500).default(5).describe('Learning jobs that one worker process runs at once.'),
+  ANALYTICS_QUEUE_CONCURRENCY: whole(1, 500)
+    .default(2)
+    .describe('Analytics jobs that one worker process runs at once.'),
+  ANALYTICS_KEEP_DAYS: whole(1, 36_500).default(400).describe('Days for which the figures of a day are kept.'),
   CLEANUP_QUEUE_CONCURRENCY: whole(1, 500).default(1).describe('Cleanup jobs that one worker process runs at once.'),
   EDIT_BATCH_WINDOW_MINUTES: minutes
     .default(5)

@@ -9,6 +9,9 @@ import { DirectIntake } from './accepting/intake.ts';
 import { Outbox } from './accepting/outbox.ts';
 import { Producer } from './accepting/producer.ts';
 import { ApiKeys } from './access/api-keys.ts';
+import { Analytics } from './analytics/analytics.ts';
+import { Reports } from './analytics/reports.ts';
+import { Tally } from './analytics/tally.ts';
 import { Cache } from './cache.ts';
 import { CollectedRequests } from './collected-requests.ts';
 import type { Config } from './config.ts';
@@ -28,6 +31,7 @@ import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { Learning } from './profiles/learning.ts';
+import { LearningFacts } from './profiles/learning-facts.ts';
 import { Profiles } from './profiles/profiles.ts';
 import { ChatModel } from './providers/chat-model.ts';
 import type { Model } from './providers/model.ts';
@@ -74,6 +78,10 @@ export class Services implements Lifecycle {
   readonly conversations: Conversations;
   readonly tokenUsage: TokenUsage;
   readonly replies: Replies;
+  readonly analytics: Analytics;
+  readonly reports: Reports;
+  /** What happens in this process, counted. */
+  readonly tally: Tally;
   readonly apiKeys: ApiKeys;
   readonly queues: Queues;
   /** The journal and what belongs to it; a process without one has none. */
@@ -107,6 +115,8 @@ export class Services implements Lifecycle {
       new Breaker({ name: 'cache', client: this.cacheRedis, logger }),
     );
 
+    this.tally = this.#parts.add('tally', new Tally({ database: this.database, logger }));
+    const { tally } = this;
     this.ledger = new Ledger({ database: this.database });
     this.collectedRequests = new CollectedRequests({ database: this.database });
     this.apiKeys = new ApiKeys({ database: this.database });
@@ -117,7 +127,10 @@ export class Services implements Lifecycle {
         breaker: this.cacheBreaker,
         config,
         logger,
-        ...(metrics && { onRead: metrics.cacheRead }),
+        onRead: (outcome) => {
+          metrics?.cacheRead(outcome);
+          tally.cacheRead(outcome);
+        },
       }),
     );
     this.locks = new Locks({ redis: this.redis, keyPrefix, logger, ...(metrics && { onWait: metrics.lockWait }) });
@@ -135,6 +148,12 @@ export class Services implements Lifecycle {
     this.conversations = new Conversations({ database });
     this.tokenUsage = new TokenUsage({ database });
     this.replies = new Replies({ database, cache, model, profiles, characters: this.characters });
+    this.analytics = new Analytics({
+      database: this.database,
+      sources: [new LearningFacts({ database: this.database })],
+      keepDays: config.ANALYTICS_KEEP_DAYS,
+    });
+    this.reports = new Reports({ database: this.database, analytics: this.analytics });
 
     const { catalog: definitions, ledger, collectedRequests, redisBreaker: breaker } = this;
     this.queues = this.#parts.add(
@@ -173,6 +192,7 @@ export class Services implements Lifecycle {
     const results = await Promise.allSettled(clients.map((client) => redisReady(client, FIRST_CONNECT_MS)));
     if (results.some(({ status }) => status === 'rejected')) this.logger.warn('started without one of the Redises');
     await this.acceptance?.start();
+    await this.tally.start();
   }
 
   /** Close what was opened, newest first. */

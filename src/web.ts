@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import type { Config } from './config.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './http/middleware/authentication.ts';
+import { analyticsRoutes } from './http/routes/analytics.ts';
 import { bulkRoutes } from './http/routes/bulk.ts';
 import { conversationRoutes } from './http/routes/conversations.ts';
 import { flowRoutes } from './http/routes/flows.ts';
@@ -104,6 +105,7 @@ export class WebProcess implements Lifecycle {
         ...profileRoutes({ producer, profiles }),
         ...flowRoutes({ flows }),
         ...conversationRoutes({ conversations, characters, tokenUsage }),
+        ...analyticsRoutes({ reports: services.reports }),
       ],
       mounts: [{ path: '/admin/queues', handler: board }],
       measure: metrics.request,

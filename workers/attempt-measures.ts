@@ -11,10 +11,15 @@ import type { Outcome } from './outcome.ts';
 export interface AttemptMeasure {
   readonly queue: string;
   readonly job: string;
+  readonly tenant: string;
   readonly outcome: 'completed' | Outcome['kind'];
   /** From when it could have started until it did. */
   readonly waitMs: number;
   readonly runMs: number;
+  /** Milliseconds since 1970. */
+  readonly endedAtMs: number;
+  /** Was it the job's last try, and failed? */
+  readonly dead: boolean;
 }
 
 const HANDFUL = 100;

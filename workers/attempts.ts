@@ -78,7 +78,9 @@ export class Attempts {
     const runMs = nowMs - startedMs;
     const waitMs = Math.max(0, startedMs - (job.timestamp + job.delay));
     const outcome = why?.kind ?? 'completed';
-    this.#measures.add({ queue: this.#queue, job: job.name, outcome, waitMs, runMs });
+    const dead = outcome === 'dead' || (outcome === 'retry' && isLast(job));
+    const about = { queue: this.#queue, job: job.name, tenant: job.data.tenant, endedAtMs: nowMs };
+    this.#measures.add({ ...about, outcome, waitMs, runMs, dead });
     if (why === undefined) {
       this.#completedLines.write(job, nowMs, runMs);
       return;

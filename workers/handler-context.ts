@@ -36,6 +36,10 @@ export class HandlerContext implements JobContext {
     return this.#attempt.tools.services.replies;
   }
 
+  get analytics() {
+    return this.#attempt.tools.services.analytics;
+  }
+
   get job(): JobContext['job'] {
     const { job, definition, envelope } = this.#attempt;
     return {

@@ -15,6 +15,7 @@ import { connectRedis, type Redis } from '../src/redis/connections.ts';
 import { RedisHistory } from '../src/redis/history.ts';
 import { Services } from '../src/services.ts';
 import type { RunTools } from './attempt.ts';
+import type { AttemptMeasure } from './attempt-measures.ts';
 import { Pool } from './pool.ts';
 import { type PoolRow, poolRows } from './pools.ts';
 import { Triggers } from './triggers.ts';
@@ -56,13 +57,18 @@ export class WorkerProcess implements Lifecycle {
     );
     const history = new RedisHistory({ redis, key: `${config.QUEUE_PREFIX}:history`, logger });
     this.#history = this.#parts.add('redis history', history);
+    const { tally } = this.services;
+    const measure = (attempt: AttemptMeasure) => {
+      metrics.attempt(attempt);
+      tally.attempt(attempt.dead ? { ...attempt, outcome: 'dead' } : attempt);
+    };
     const longestPaceMs = Math.max(...Object.values(rows).map(({ pace }) => pace.windowMs + pace.rateMs));
     this.#pools = chosen.map(([queue, row]) => {
       const tools = this.#tools(row, longestPaceMs);
       const prefix = config.QUEUE_PREFIX;
       const client = () => connectRedis({ url: config.REDIS_URL, role: 'worker', name: `worker:${queue}`, logger });
       const open = () => (connect === undefined ? client() : connect(queue));
-      return new Pool({ queue, row, connect: open, prefix, tools, logger, measure: metrics.attempt });
+      return new Pool({ queue, row, connect: open, prefix, tools, logger, measure });
     });
     this.#parts.add('pools', { stop: (deadline) => stopAll(this.#pools, deadline) });
     const watchdog = new Watchdog({ pools: this.#pools, queues: lines, redis, breaker, logger });
@@ -83,10 +89,10 @@ export class WorkerProcess implements Lifecycle {
   }
 
   #tools({ pace }: PoolRow, longestPaceMs: number): RunTools {
-    const { profiles, learning, conversations, replies, producer, ...services } = this.services;
+    const { producer, ...services } = this.services;
     return {
       catalog: services.catalog,
-      services: { profiles, learning, conversations, replies },
+      services: this.services,
       collectedRequests: services.collectedRequests,
       ledger: services.ledger,
       locks: services.locks,

@@ -10,12 +10,14 @@ import { connectDatabase } from './connection.ts';
 import * as firstTables from './migrations/0001-first-tables.ts';
 import * as outbox from './migrations/0002-outbox.ts';
 import * as conversations from './migrations/0005-conversations.ts';
+import * as analytics from './migrations/0006-analytics.ts';
 
 /** Every migration, in order. A published one never changes. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-first-tables': firstTables,
   '0002-outbox': outbox,
   '0005-conversations': conversations,
+  '0006-analytics': analytics,
 };
 
 /** Create the schema if it is missing and run what has not run in it. */

@@ -175,6 +175,43 @@ interface TokenUsageTable {
   completion_tokens: ColumnType<string, number, number>;
 }
 
+/** How the attempts of a day ended, by kind of job, with their durations (`src/analytics/histogram.ts`). */
+interface AnalyticsJobsTable {
+  tenant: string;
+  day: ColumnType<string, string, never>;
+  job: string;
+  outcome: string;
+  /** bigint: pg hands it over as text. */
+  count: ColumnType<string, number, number>;
+  wait: ColumnType<string[], string, string>;
+  run: ColumnType<string[], string, string>;
+}
+
+/** The last batch of counts that a process has added, so that none is added twice. */
+interface AnalyticsBatchesTable {
+  process: string;
+  number: ColumnType<string, number, number>;
+  added_at: Generated<Date>;
+}
+
+/** What was recorded as used, by day, kind and user; an empty user is nobody in particular. */
+interface AnalyticsUsageTable {
+  tenant: string;
+  day: ColumnType<string, string, never>;
+  kind: string;
+  user_id: string;
+  amount: number;
+}
+
+/** What the roll-up of a day has counted from the tables of others. */
+interface AnalyticsDaysTable {
+  tenant: string;
+  day: ColumnType<string, string, never>;
+  series: string;
+  amount: number;
+  rolled_up_at: Generated<Date>;
+}
+
 export interface Tables {
   ledger: LedgerTable;
   collected_requests: CollectedRequestsTable;
@@ -189,6 +226,10 @@ export interface Tables {
   conversation_lines: ConversationLinesTable;
   conversation_messages: ConversationMessagesTable;
   token_usage: TokenUsageTable;
+  analytics_jobs: AnalyticsJobsTable;
+  analytics_batches: AnalyticsBatchesTable;
+  analytics_usage: AnalyticsUsageTable;
+  analytics_days: AnalyticsDaysTable;
 }
 
 /** The transaction that `apply` hands to a handler. */

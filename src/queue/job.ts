@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod';
+import type { Analytics } from '../analytics/analytics.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { Replies } from '../conversations/replies.ts';
 import type { Transaction } from '../database/schema.ts';
@@ -20,6 +21,7 @@ export interface JobServices {
   readonly learning: Learning;
   readonly conversations: Conversations;
   readonly replies: Replies;
+  readonly analytics: Analytics;
 }
 
 /** The second argument of a handler. */
@@ -91,8 +93,6 @@ interface Described<P extends z.ZodType, R extends z.ZodType> extends Partial<Ef
   readonly formerly?: readonly string[];
   /** What it does, one sentence for the people who enqueue it. */
   readonly about: string;
-  /** What it does may still change; told by `GET /v1/definitions`. */
-  readonly experimental?: boolean;
   readonly payload: P;
   readonly result: R;
   /** A payload that works: shown by `GET /v1/definitions` and run by the contract test. */
@@ -111,6 +111,8 @@ interface Described<P extends z.ZodType, R extends z.ZodType> extends Partial<Ef
   invalidates?(payload: z.output<P>, about: About): readonly Resource[];
   /** Events that follow, besides `job.completed`. */
   announces?(payload: z.output<P>, result: z.output<R>, about: About): readonly Announcement[];
+  /** It may still change, or go: said by `GET /v1/definitions`. */
+  readonly experimental?: boolean;
   /** Payload fields that the board and the logs never show. */
   readonly secret?: readonly (keyof z.output<P> & string)[];
 }

@@ -208,12 +208,12 @@ async function timeStep(step: () => unknown): Promise<number> {
   return median(times);
 }
 
-async function reportSteps({ profiles, learning, conversations, replies, ...services }: Services): Promise<void> {
+async function reportSteps(services: Services): Promise<void> {
   const definition = define('step', { run: async () => null });
   const tools: RunTools = {
     ...services,
     catalog: new Catalog([definition]),
-    services: { profiles, learning, conversations, replies },
+    services,
     fire: async () => {},
     wakeOverdue: async () => 0,
     pace: { windowMs: 0, rateMs: 0 },

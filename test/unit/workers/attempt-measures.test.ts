@@ -5,9 +5,12 @@ import { eventually } from '../../support/millrace-process.ts';
 const measure = (runMs: number): AttemptMeasure => ({
   queue: 'probe',
   job: 'probe.run',
+  tenant: 'default',
   outcome: 'completed',
   waitMs: 0,
   runMs,
+  endedAtMs: 0,
+  dead: false,
 });
 
 function start() {
