@@ -73,8 +73,8 @@ export class Tally implements Lifecycle {
   /** An attempt has ended. May be handed on by itself. */
   readonly attempt = ({ waitMs, runMs, endedAtMs, outcome, ...given }: TalliedAttempt): void => {
     // Both slept in a queue: a text that no table could hold must not stop the rest.
-    const tenant = TENANT.test(given.tenant) ? given.tenant : WHOLE_SERVICE;
-    const job = JOB.test(given.job) ? given.job : 'unknown';
+    const tenant = fitting(given.tenant, TENANT) ?? WHOLE_SERVICE;
+    const job = fitting(given.job, JOB) ?? 'unknown';
     const day = dayOf(endedAtMs);
     const key = `${tenant} ${day} ${job} ${outcome}`;
     const row = this.#jobs.get(key) ?? this.#newRow(this.#jobs, key, newJobCount(tenant, day, job, outcome));
@@ -155,6 +155,10 @@ export class Tally implements Lifecycle {
     rows.set(key, row);
     return row;
   }
+}
+
+function fitting(text: unknown, pattern: RegExp): string | undefined {
+  return typeof text === 'string' && pattern.test(text) ? text : undefined;
 }
 
 function newJobCount(tenant: string, day: string, job: string, outcome: string): Growing<JobCount> {
