@@ -6,7 +6,9 @@
  */
 
 import { hostname } from 'node:os';
+import { requireLogin } from './access/login.ts';
 import type { Config } from './config.ts';
+import { ANALYTICS_MOUNT, analyticsPage } from './http/admin/analytics-page.ts';
 import { createApp } from './http/app.ts';
 import { createAuthenticate } from './http/middleware/authentication.ts';
 import { analyticsRoutes } from './http/routes/analytics.ts';
@@ -94,6 +96,8 @@ export class WebProcess implements Lifecycle {
       writes: config.BOARD_WRITES,
       logger,
     });
+    const { BOARD_USER: user, BOARD_PASSWORD: password } = config;
+    const login = (page: string) => requireLogin({ user, password, logger, page });
     const app = createApp({
       logger,
       authenticate: createAuthenticate({ auth: config.AUTH, apiKeys }),
@@ -107,7 +111,10 @@ export class WebProcess implements Lifecycle {
         ...conversationRoutes({ conversations, characters, tokenUsage }),
         ...analyticsRoutes({ reports: services.reports }),
       ],
-      mounts: [{ path: '/admin/queues', handler: board }],
+      mounts: [
+        { path: '/admin/queues', handler: board },
+        { path: ANALYTICS_MOUNT, handler: analyticsPage({ login: login('analytics'), reports: services.reports }) },
+      ],
       measure: metrics.request,
     });
     const where = { port: config.PORT, host: config.HOST };
