@@ -10,7 +10,7 @@ import { type Histogram, percentile, sumOf } from './histogram.ts';
 
 export interface Series {
   readonly name: string;
-  readonly unit: 'count' | 'ms' | 'share' | 'rating';
+  readonly unit: 'count' | 'bytes' | 'seconds' | 'ms' | 'share' | 'rating';
   readonly values: readonly (number | null)[];
 }
 
@@ -138,9 +138,15 @@ function add(sums: Map<string, Map<Day, number>>, name: string, group: Day, amou
 function counted(groups: readonly Day[], sums: ReadonlyMap<string, ReadonlyMap<Day, number>>): Series[] {
   return [...sums].map(([name, byGroup]) => ({
     name,
-    unit: 'count',
+    unit: unitOf(name),
     values: groups.map((group) => byGroup.get(group) ?? 0),
   }));
+}
+
+/** What is counted says its unit at the end of its name: `media.bytes`, `audio.seconds`. */
+function unitOf(name: string): Series['unit'] {
+  if (name.endsWith('.bytes')) return 'bytes';
+  return name.endsWith('.seconds') ? 'seconds' : 'count';
 }
 
 function rounded(ms: number | null): number | null {

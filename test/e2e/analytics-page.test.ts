@@ -88,14 +88,18 @@ describe('the analytics page in a browser', () => {
         'Cache',
         'Feedback',
         'Adaptationexperimental',
-        'Ai',
+        'AI replies',
         'Edits',
         'Mail',
+        'Media bytes',
+        'Media',
         'Usage',
       ]);
       const colours: number[] = await page.evaluate(COLOURS);
       expect(colours).toHaveLength(titles.length);
       expect(Math.min(...colours)).toBeGreaterThan(10);
+      const today = page.locator('#charts article').first().locator('.u-value').first();
+      await expect.poll(() => today.textContent()).toBe(dayOf(Date.now()));
       await page.screenshot({ path: join(PICTURES, `analytics-${scheme}.png`), fullPage: true });
       expect(complaints).toEqual([]);
     },

@@ -28,6 +28,8 @@ export async function fillDays(database: Database, last: Day, days: number): Pro
     const series = {
       'edits.learned': edits,
       'mail.sent': Math.round(130 * load),
+      'media.bytes': Math.round(4e8 * load),
+      'media.files': Math.round(50 * load),
       'mail.failed': Math.round(3 * random()),
       'ai.prompt-tokens': Math.round(90_000 * load),
       'ai.completion-tokens': Math.round(22_000 * load),

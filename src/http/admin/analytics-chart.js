@@ -14,6 +14,8 @@ const WRITTEN = {
   share: (value, short) => `${short ? Math.round(value * 100) : number.format(value * 100)} %`,
   rating: (value) => number.format(value),
   ms: (value) => durationOf(value),
+  seconds: (value) => durationOf(value * 1000),
+  bytes: (value) => sizeOf(value),
 };
 
 function durationOf(ms) {
@@ -21,6 +23,16 @@ function durationOf(ms) {
   if (ms < 60_000) return `${number.format(ms / 1000)} s`;
   if (ms < 3_600_000) return `${number.format(ms / 60_000)} min`;
   return `${number.format(ms / 3_600_000)} h`;
+}
+
+function sizeOf(bytes) {
+  const [unit, size] = [
+    ['GB', 1e9],
+    ['MB', 1e6],
+    ['KB', 1e3],
+    ['B', 1],
+  ].find(([, least]) => bytes >= least) ?? ['B', 1];
+  return `${number.format(bytes / size)} ${unit}`;
 }
 
 /** A value as text; a dash for none. */
@@ -60,9 +72,10 @@ export function addChart(place, { title, about, mark, unit, days, lines, bars = 
   const draw = () => {
     plot?.destroy();
     plot = new uPlot(optionsOf({ unit, lines, bars, range, width: width() }), data, card);
-    plot.setLegend({ idx: last });
-    // Off the chart the legend tells of the newest day.
-    plot.over.addEventListener('mouseleave', () => requestAnimationFrame(() => plot.setLegend({ idx: last })));
+    // Off the chart the legend tells of the newest day; uPlot empties it after each of these two.
+    const showNewest = () => requestAnimationFrame(() => plot.setLegend({ idx: last }));
+    plot.over.addEventListener('mouseleave', showNewest);
+    showNewest();
   };
   draw();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', draw);
@@ -103,6 +116,8 @@ function optionsOf({ unit, lines, bars, range, width }) {
       {
         ...axis,
         grid: { show: false },
+        size: 36,
+        gap: 9,
         values: '{D} {MMM}',
         space: 60,
         incrs: [1, 2, 7, 14, 28].map((each) => each * 86_400),

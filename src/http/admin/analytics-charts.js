@@ -9,6 +9,8 @@ const PAINTS = ['good', 'warm', 'leaf', 'plum', 'calm', 'bad'];
 /** What has charts of its own; whatever else was counted gets one for each first word of its name. */
 const SHOWN = /^(jobs|wait|run|cache|feedback|adaptation)[.]/;
 
+const TITLES = { ai: 'AI replies' };
+
 const charts = document.querySelector('#charts');
 
 try {
@@ -43,7 +45,7 @@ function show({ days, series }) {
     wide: true,
     lines: [
       { label: 'completed', paint: 'good', values: values('jobs.completed', zero) },
-      { label: 'tried again later', paint: 'warm', values: values('jobs.retry', zero) },
+      { label: 'failed, tried again', paint: 'warm', values: values('jobs.retry', zero) },
       { label: 'dead', paint: 'bad', values: values('jobs.dead', zero) },
     ],
   });
@@ -84,11 +86,7 @@ function show({ days, series }) {
     range: (_plot, min) => [Math.min(0, min ?? 0), 1],
     lines: [adapted],
   });
-  const others = Map.groupBy(
-    series.filter(({ name }) => !SHOWN.test(name)),
-    ({ name }) => name.split('.')[0],
-  );
-  for (const [word, found] of others) {
+  for (const [group, found] of groupedByWord(series.filter(({ name }) => !SHOWN.test(name)))) {
     const lines = found
       .slice(0, PAINTS.length)
       .map(({ name, values: own }, index) => ({ label: name, paint: PAINTS[index], values: own }));
@@ -97,9 +95,25 @@ function show({ days, series }) {
       more > 0
         ? `The first ${lines.length} series; ${more} more are at GET /v1/analytics.`
         : 'As it was counted, by day.';
-    add({ title: word[0].toUpperCase() + word.slice(1), about, unit: 'count', lines });
+    // Amounts of one kind of thing stand on each other; what callers record may be anything.
+    add({ title: TITLES[group] ?? capital(group), about, unit: found[0].unit, bars: group !== 'usage', lines });
   }
   showKinds(series);
+}
+
+/** Series that can share a chart: those with one first word and one unit. */
+function groupedByWord(series) {
+  const groups = new Map();
+  for (const each of series) {
+    const [word] = each.name.split('.');
+    const group = each.unit === 'count' ? word : each.name;
+    groups.set(group, [...(groups.get(group) ?? []), each]);
+  }
+  return groups;
+}
+
+function capital(group) {
+  return group[0].toUpperCase() + group.slice(1).replaceAll('.', ' ');
 }
 
 function sum(values) {
