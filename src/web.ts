@@ -85,7 +85,7 @@ export class WebProcess implements Lifecycle {
     const totals = { metrics, redis, keyPrefix: config.KEY_PREFIX, logger };
     this.#totals = this.#parts.add('metric totals', new MetricTotals(totals));
     const looked = { queues: inspector, redis, cacheRedis, acceptance };
-    const page = { metrics, totals: this.#totals, ...looked, version: VERSION, logger };
+    const page = { metrics, totals: this.#totals, ...looked, business: services.reports, version: VERSION, logger };
     const metricsPage = new MetricsPage(page);
 
     const board = createBoard({

@@ -8,11 +8,13 @@
 
 import { AggregatorRegistry, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { AcceptanceFigures } from '../accepting/acceptance.ts';
+import type { BusinessFigures } from '../analytics/reports.ts';
 import { messageOf } from '../errors.ts';
 import { within } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import type { MetricJson } from './metric-totals.ts';
 import type { Metrics } from './metrics.ts';
+import { ProcessingRate } from './processing-rate.ts';
 import { type InfoClient, readRedisFacts } from './redis-facts.ts';
 
 /** What is measured of each queue. */
@@ -32,6 +34,7 @@ export interface MetricsPageOptions {
   readonly redis: InfoClient;
   readonly cacheRedis: InfoClient;
   readonly acceptance: { readonly figures: AcceptanceFigures };
+  readonly business: { businessFigures(): Promise<BusinessFigures> };
   readonly version: string;
   readonly logger: Logger;
 }
@@ -40,11 +43,13 @@ export interface MetricsPageOptions {
 export const METRICS_TYPE = Registry.PROMETHEUS_CONTENT_TYPE;
 
 const ANSWER_MS = 1000;
+const OUTCOMES = 'millrace_job_outcomes_total';
 
 export class MetricsPage {
   readonly #options: MetricsPageOptions;
   readonly #now = new Registry();
   readonly #gauges = makeGauges(this.#now);
+  readonly #rate = new ProcessingRate();
   #totals: readonly MetricJson[] = [];
   #page: Promise<string> | undefined;
 
@@ -69,6 +74,7 @@ export class MetricsPage {
       this.#ask('queues', () => this.#readQueues()),
       this.#ask('redis', () => this.#readRedis('queue', redis)),
       this.#ask('cache', () => this.#readRedis('cache', cacheRedis)),
+      this.#ask('analytics', () => this.#readBusiness()),
     ]);
     this.#readJournal();
     const totals = AggregatorRegistry.aggregate([this.#totals.filter(({ values }) => values.length > 0)]);
@@ -88,6 +94,11 @@ export class MetricsPage {
 
   async #readTotals(): Promise<void> {
     this.#totals = await this.#options.totals.read();
+    const outcomes = this.#totals.find(({ name }) => name === OUTCOMES)?.values ?? [];
+    const ended = outcomes.filter(({ labels }) => labels.outcome === 'completed' || labels.outcome === 'dead');
+    const total = ended.reduce((sum, { value }) => sum + value, 0);
+    // NaN: not known.
+    this.#gauges.processingRate.set(this.#rate.at(Date.now(), total) ?? Number.NaN);
   }
 
   async #readQueues(): Promise<void> {
@@ -99,6 +110,12 @@ export class MetricsPage {
       workers.set({ queue }, look.workers);
       paused.set({ queue }, look.paused ? 1 : 0);
     }
+  }
+
+  async #readBusiness(): Promise<void> {
+    const { adaptationAccuracy, feedbackTrend } = await this.#options.business.businessFigures();
+    this.#gauges.adaptation.set(adaptationAccuracy ?? Number.NaN);
+    this.#gauges.feedback.set(feedbackTrend ?? Number.NaN);
   }
 
   #readJournal(): void {
@@ -137,6 +154,9 @@ function makeGauges(registry: Registry) {
     journalSetAside: gauge('millrace_journal_set_aside_jobs', 'Jobs that their queue would not take.'),
     journalBytes: gauge('millrace_journal_bytes', 'Bytes of this journal on disk.'),
     journalBehind: gauge('millrace_journal_behind_seconds', 'For how long jobs have been waiting for Redis.'),
+    processingRate: gauge('millrace_event_processing_rate', 'Jobs that came to their end, per second.'),
+    adaptation: gauge('millrace_adaptation_accuracy', 'How much less writers change than at first; 1: nothing at all.'),
+    feedback: gauge('millrace_feedback_trend', 'Mean rating of seven days minus that of the seven before.'),
     stale: gauge(
       'millrace_scrape_stale',
       '1: a source did not answer in time; its values are the last ones.',

@@ -52,6 +52,8 @@ function newPrefix(): string {
 
 const JOURNAL = { pending: 3, open: 2, setAside: 1, bytes: 4096, behindMs: 1500, trouble: undefined };
 
+const BUSINESS = { adaptationAccuracy: 0.25, feedbackTrend: null };
+
 const opened: Metrics[] = [];
 afterEach(() => {
   for (const metrics of opened.splice(0)) metrics.stop();
@@ -74,6 +76,7 @@ function startProcess(
     redis: client,
     cacheRedis,
     acceptance: { figures: JOURNAL },
+    business: { businessFigures: async () => BUSINESS },
     version: '0.1.0',
     logger,
   });
