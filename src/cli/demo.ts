@@ -3,12 +3,13 @@
 import type { Command } from 'commander';
 import { readLocalAddress } from '../local/state.ts';
 import { Api } from './demo/api.ts';
+import { playCharts } from './demo/charts.ts';
 import { playConversation } from './demo/conversation.ts';
 import { playLearning } from './demo/learning.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The stops of the tour, in order. */
-const STOPS = [playLearning, playConversation];
+const STOPS = [playLearning, playConversation, playCharts];
 
 const HELP = `
 Start the service first: npm start. The edits are those of src/cli/demo/edits.json.

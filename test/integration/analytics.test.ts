@@ -307,3 +307,19 @@ describe('cleaning up', () => {
     await expect(analytics.removeExpired({ dryRun: false, signal: gone })).rejects.toThrow('gone');
   });
 });
+
+test('a report, a roll-up and a clean-up say so while PostgreSQL is away', async () => {
+  const away = connectDatabase({ url: 'postgres://127.0.0.1:1/none', schema: 'none', poolSize: 2, name: 'away' });
+  try {
+    const own = new Analytics({ database: away, sources: [new LearningFacts({ database: away })], keepDays: 1, clock });
+    const unavailable = { code: 'store-unavailable' };
+    const question: Question = { tenant: 'acme', from: TODAY, to: TODAY, group: 'day', series: [] };
+    await expect(new Reports({ database: away, analytics: own, clock }).report(question)).rejects.toMatchObject(
+      unavailable,
+    );
+    await expect(own.countDay(TODAY)).rejects.toMatchObject(unavailable);
+    await expect(own.removeExpired({ dryRun: false, signal: never })).rejects.toMatchObject(unavailable);
+  } finally {
+    await away.destroy();
+  }
+});

@@ -33,6 +33,7 @@ describe('remember', () => {
     const loaded = await here.cache.remember('profile', ada, async () => ({ version: 1 }));
     expect(loaded).toEqual({ value: { version: 1 }, outcome: 'miss' });
     expect(await here.cache.remember('profile', ada, never)).toEqual({ value: { version: 1 }, outcome: 'hit' });
+    expect(here.reads).toEqual(['miss', 'hit']);
   });
 
   test.each([

@@ -204,6 +204,15 @@ describe('the metrics page', () => {
   });
 });
 
+describe('the figures of the business', () => {
+  it('are three series; what is not known is no number', async () => {
+    const page = await startProcess(newPrefix(), 'web').read();
+    expect(valueIn(page, 'millrace_adaptation_accuracy', {})).toBe(0.25);
+    expect(valueIn(page, 'millrace_feedback_trend', {})).toBeNaN();
+    expect(valueIn(page, 'millrace_event_processing_rate', {})).toBeNaN();
+  });
+});
+
 describe('docs/operations.md', () => {
   it('lists every metric of ours, and none that is not there', async () => {
     const web = startProcess(newPrefix(), 'web');

@@ -1,0 +1,42 @@
+/** Queries of GET /v1/analytics that nobody honest asks, and what each is answered. */
+
+const day = (from: string, to = '2026-11-21') => `?from=${from}&to=${to}`;
+
+/** Name, query, status, code. */
+export const HOSTILE_ANALYTICS = [
+  ['a day that is not in the calendar', day('2026-02-30'), 422, 'invalid-input'],
+  ['the 29th of February of a common year', day('2025-02-29'), 422, 'invalid-input'],
+  ['a month 13', day('2025-13-01'), 422, 'invalid-input'],
+  ['a time', day('2026-11-01T00:00:00Z'), 422, 'invalid-input'],
+  ['a day without its zeros', day('2026-1-1'), 422, 'invalid-input'],
+  ['a number', day('20261101'), 422, 'invalid-input'],
+  ['a year of five digits', day('%2B12026-01-01'), 422, 'invalid-input'],
+  ['a year before Christ', day('-2026-01-01'), 422, 'invalid-input'],
+  ['a year before computers', day('1969-12-31'), 422, 'invalid-input'],
+  ['infinity, as PostgreSQL knows it', day('infinity'), 422, 'invalid-input'],
+  ['today, as PostgreSQL knows it', day('today'), 422, 'invalid-input'],
+  ['digits that are not ASCII', day(encodeURIComponent('２０２６-11-01')), 422, 'invalid-input'],
+  ['a day and a line', day('2026-11-01%0a'), 422, 'invalid-input'],
+  ['a day and SQL', day("2026-11-01'--"), 422, 'invalid-input'],
+  ['no day', day(''), 422, 'invalid-input'],
+  ['days that run backwards', day('2026-11-22'), 422, 'invalid-input'],
+  ['367 days', day('2025-11-20'), 422, 'invalid-input'],
+  ['two hundred years', day('2000-01-01', '2199-12-31'), 422, 'invalid-input'],
+  ['from alone, in the far future', '?from=2199-01-01', 422, 'invalid-input'],
+  ['a day twice', '?from=2026-11-01&from=2026-11-02', 422, 'invalid-input'],
+  ['a list of days', '?from[]=2026-11-01', 422, 'invalid-input'],
+  ['an unknown group', '?group=year', 422, 'invalid-input'],
+  ['a group in capitals', '?group=DAY', 422, 'invalid-input'],
+  ['an SQL group', "?group=day'%3B--", 422, 'invalid-input'],
+  ['an empty group', '?group=', 422, 'invalid-input'],
+  ['an unknown parameter', '?tenant=other', 422, 'invalid-input'],
+  ['tenants by name', '?tenants=other', 422, 'invalid-input'],
+  ['a series that is a pattern', '?series=%25', 422, 'invalid-input'],
+  ['a series that is empty', '?series=', 422, 'invalid-input'],
+  ['a series between two commas', '?series=jobs,,wait', 422, 'invalid-input'],
+  ['21 series', `?series=${Array(21).fill('jobs').join(',')}`, 422, 'invalid-input'],
+  ['a series of 201 characters', `?series=${'a'.repeat(201)}`, 422, 'invalid-input'],
+  ['a prototype', '?__proto__=1', 422, 'invalid-input'],
+  ['NUL', '?series=jobs%00', 422, 'invalid-input'],
+  ['a wrong escape', '?series=%zz', 400, 'bad-request'],
+] as const;
