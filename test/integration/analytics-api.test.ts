@@ -149,7 +149,16 @@ describe('GET /v1/analytics', () => {
 });
 
 describe('/admin/analytics', () => {
-  const FILES = ['', '/data', '/charts.js', '/chart.js', '/charts.css', '/uplot.js', '/uplot.css', '/admin.css'];
+  const FILES = [
+    '',
+    '/data',
+    '/analytics-charts.js',
+    '/analytics-chart.js',
+    '/analytics-charts.css',
+    '/uplot.js',
+    '/uplot.css',
+    '/admin.css',
+  ];
 
   test.each(FILES)('shows nothing of it%s without the login', async (path) => {
     expect((await site.ask('GET', `/admin/analytics${path}`)).status).toBe(401);
@@ -159,12 +168,15 @@ describe('/admin/analytics', () => {
     expect(shown.headers.get('content-security-policy')).toContain("script-src 'self'");
   });
 
-  test.each(['/../package.json', '/%2e%2e/package.json', '/uPlot.esm.js', '/analytics-page.ts', '/charts.js/'])(
-    'has no file %s',
-    async (path) => {
-      expect((await site.ask('GET', `/admin/analytics${path}`, undefined, BASIC)).status).toBe(404);
-    },
-  );
+  test.each([
+    '/../package.json',
+    '/%2e%2e/package.json',
+    '/uPlot.esm.js',
+    '/analytics-page.ts',
+    '/analytics-charts.js/',
+  ])('has no file %s', async (path) => {
+    expect((await site.ask('GET', `/admin/analytics${path}`, undefined, BASIC)).status).toBe(404);
+  });
 
   test('has no inline script and no inline style', async () => {
     const { text } = await site.ask('GET', '/admin/analytics?days=7"><script>', undefined, BASIC);

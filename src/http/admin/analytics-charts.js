@@ -2,7 +2,7 @@
 
 /* global document, fetch */
 
-import { addChart, element, written } from './chart.js';
+import { addChart, element, written } from './analytics-chart.js';
 
 const PAINTS = ['good', 'warm', 'leaf', 'plum', 'calm', 'bad'];
 

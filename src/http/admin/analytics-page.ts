@@ -21,13 +21,9 @@ export const ANALYTICS_MOUNT = '/admin/analytics';
 const RANGES = [7, 30, 90] as const;
 const USUAL_RANGE = 30;
 
-/** Files of uPlot's and of ours, by the name under which they are served. */
+/** Files of uPlot's by the name under which they are served; ours have their own. */
 const LIBRARY_FILES = { 'uplot.js': 'uPlot.iife.min.js', 'uplot.css': 'uPlot.min.css' } as const;
-const OWN_FILES = {
-  'charts.js': 'analytics-charts.js',
-  'chart.js': 'analytics-chart.js',
-  'charts.css': 'analytics-charts.css',
-} as const;
+const OWN_FILES = ['analytics-charts.js', 'analytics-chart.js', 'analytics-charts.css'] as const;
 
 export interface AnalyticsPageOptions {
   readonly login: RequestHandler;
@@ -42,8 +38,8 @@ export function analyticsPage({ login, reports, clock = Date.now }: AnalyticsPag
   for (const [name, file] of Object.entries(LIBRARY_FILES)) {
     router.get(`/${name}`, (_request, response) => sendFile(response, library, file));
   }
-  for (const [name, file] of Object.entries(OWN_FILES)) {
-    router.get(`/${name}`, (_request, response) => sendFile(response, import.meta.dirname, file));
+  for (const file of OWN_FILES) {
+    router.get(`/${file}`, (_request, response) => sendFile(response, import.meta.dirname, file));
   }
   router.get('/', (request, response) => {
     response.type('html').send(pageOf(rangeOf(request.url)));
@@ -76,9 +72,9 @@ function pageOf(range: number): string {
   return adminPage({
     title: 'Analytics',
     mount: ANALYTICS_MOUNT,
-    head: html`<link rel="icon" href="data:,"><link rel="stylesheet" href="${ANALYTICS_MOUNT}/uplot.css"><link rel="stylesheet" href="${ANALYTICS_MOUNT}/charts.css">
+    head: html`<link rel="icon" href="data:,"><link rel="stylesheet" href="${ANALYTICS_MOUNT}/uplot.css"><link rel="stylesheet" href="${ANALYTICS_MOUNT}/analytics-charts.css">
 <script src="${ANALYTICS_MOUNT}/uplot.js" defer></script>
-<script src="${ANALYTICS_MOUNT}/charts.js" type="module"></script>`,
+<script src="${ANALYTICS_MOUNT}/analytics-charts.js" type="module"></script>`,
     content: html`<div class="bar"><nav class="ranges" aria-label="Range">${ranges}</nav>
 <p class="quiet">All tenants. Days are UTC; today is not over.</p></div>
 <noscript><p>The charts are drawn by a script. The same figures are at <code>GET /v1/analytics</code>.</p></noscript>
