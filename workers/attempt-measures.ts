@@ -18,6 +18,8 @@ export interface AttemptMeasure {
   readonly runMs: number;
   /** Milliseconds since 1970. */
   readonly endedAtMs: number;
+  /** Was it the first attempt at the job? Only then it is known exactly since when it could have started. */
+  readonly first: boolean;
   /** Was it the job's last try, and failed? */
   readonly dead: boolean;
 }

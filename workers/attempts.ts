@@ -76,10 +76,16 @@ export class Attempts {
   #tell(job: QueuedJob, startedMs: number, why: Outcome | undefined): void {
     const nowMs = this.#tools.clock();
     const runMs = nowMs - startedMs;
-    const waitMs = Math.max(0, startedMs - (job.timestamp + job.delay));
+    const waitMs = Math.max(0, startedMs - dueMs(job));
     const outcome = why?.kind ?? 'completed';
     const dead = outcome === 'dead' || (outcome === 'retry' && isLast(job));
-    const about = { queue: this.#queue, job: job.name, tenant: job.data.tenant, endedAtMs: nowMs };
+    const about = {
+      queue: this.#queue,
+      job: job.name,
+      tenant: job.data.tenant,
+      endedAtMs: nowMs,
+      first: job.attemptsStarted <= 1,
+    };
     this.#measures.add({ ...about, outcome, waitMs, runMs, dead });
     if (why === undefined) {
       this.#completedLines.write(job, nowMs, runMs);
@@ -142,6 +148,11 @@ function takenFrom(job: QueuedJob, id: string): TakenJob {
     lastAttempt: isLast(job),
     progress: (value) => job.updateProgress(value),
   };
+}
+
+/** From when an attempt could have started. BullMQ forgets a job's delay when it is over; the envelope does not. */
+function dueMs({ timestamp, delay, data }: QueuedJob): number {
+  return Math.max(timestamp + delay, typeof data.runAt === 'number' ? data.runAt : 0);
 }
 
 /** Is the job dead if this attempt fails? */

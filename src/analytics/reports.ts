@@ -121,8 +121,9 @@ export class Reports {
         SELECT ${period} AS "group", job, outcome, sum(count)::double precision AS count
         FROM analytics_jobs WHERE ${asked} GROUP BY 1, 2, 3`),
       this.#ask(sql<{ group: Day; job: string; wait: string[]; run: string[] }>`
-        SELECT ${period} AS "group", job, analytics_sum(wait) AS wait, analytics_sum(run) AS run
-        FROM analytics_jobs WHERE ${asked} AND outcome IN ('completed', 'retry', 'dead') GROUP BY 1, 2`),
+        SELECT ${period} AS "group", job, analytics_sum(wait) AS wait,
+          coalesce(analytics_sum(run) FILTER (WHERE outcome IN ('completed', 'retry', 'dead')), '{}') AS run
+        FROM analytics_jobs WHERE ${asked} GROUP BY 1, 2`),
       this.#ask(sql<AmountRow>`
         SELECT ${period} AS "group", kind, sum(amount) AS amount FROM analytics_usage WHERE ${asked} GROUP BY 1, 2`),
       this.#ask(sql<AmountRow>`

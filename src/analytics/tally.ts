@@ -22,6 +22,8 @@ export interface TalliedAttempt {
   readonly tenant: string;
   readonly job: string;
   readonly outcome: string;
+  /** Was it the first attempt at the job? Only its wait counts. */
+  readonly first: boolean;
   readonly waitMs: number;
   readonly runMs: number;
   readonly endedAtMs: number;
@@ -71,7 +73,7 @@ export class Tally implements Lifecycle {
   }
 
   /** An attempt has ended. May be handed on by itself. */
-  readonly attempt = ({ waitMs, runMs, endedAtMs, outcome, ...given }: TalliedAttempt): void => {
+  readonly attempt = ({ waitMs, runMs, endedAtMs, outcome, first, ...given }: TalliedAttempt): void => {
     // Both slept in a queue: a text that no table could hold must not stop the rest.
     const tenant = fitting(given.tenant, TENANT) ?? WHOLE_SERVICE;
     const job = fitting(given.job, JOB) ?? 'unknown';
@@ -80,7 +82,7 @@ export class Tally implements Lifecycle {
     const row = this.#jobs.get(key) ?? this.#newRow(this.#jobs, key, newJobCount(tenant, day, job, outcome));
     if (row === undefined) return;
     row.count += 1;
-    addTo(row.wait, waitMs);
+    if (first) addTo(row.wait, waitMs);
     addTo(row.run, runMs);
   };
 

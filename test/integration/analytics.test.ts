@@ -221,12 +221,19 @@ describe('a report', () => {
     expect(all['cache.hit-ratio']).toEqual([null, 0.9]);
   });
 
-  test('leaves attempts that did not work out of the durations', async () => {
+  test('leaves attempts that did not work out of the running times', async () => {
     await addJobs(
       { day: TODAY, count: 3 },
-      { day: TODAY, count: 9, outcome: 'later', wait: Array(100).fill(9), run: [9] },
+      { day: TODAY, count: 9, outcome: 'later', wait: [], run: Array(100).fill(9) },
     );
+    expect((await series())['run.p95']?.[1]).toBeLessThan(1);
     expect((await series())['wait.p95']?.[1]).toBeLessThan(2);
+  });
+
+  test('of attempts that all have to come back has waits and no running times', async () => {
+    await addJobs({ day: TODAY, count: 9, outcome: 'later' });
+    const found = await series();
+    expect([found['run.p95']?.[1], found['wait.p95'] === undefined]).toEqual([null, false]);
   });
 
   test('by week and month is the sum of the days that were asked for', async () => {

@@ -1,8 +1,10 @@
 /** What workers count, on its way into a real PostgreSQL that forgets answers, goes away and comes back. */
 
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { addBatch } from '../../src/analytics/batches.ts';
+import { percentile } from '../../src/analytics/histogram.ts';
 import { MOST_ROWS, type TalliedAttempt, Tally } from '../../src/analytics/tally.ts';
 import { connectDatabase, type Database } from '../../src/database/connection.ts';
 import { migrateDatabase } from '../../src/database/migrate.ts';
@@ -20,6 +22,7 @@ const ATTEMPT: TalliedAttempt = {
   tenant: 'acme',
   job: 'mills.grind-corn',
   outcome: 'completed',
+  first: true,
   waitMs: 10,
   runMs: 100,
   endedAtMs: NOON,
@@ -125,6 +128,14 @@ describe('counts', () => {
     ]);
   });
 
+  test('of waits are those of first attempts alone', async () => {
+    const tally = start();
+    tally.attempt(ATTEMPT);
+    tally.attempt({ ...ATTEMPT, first: false });
+    await tally.flush();
+    expect(await rows()).toEqual([{ ...counted(2), waited: 1 }]);
+  });
+
   test('take a bounded place in memory; what is beyond it is left out and said', async () => {
     const lines: string[] = [];
     const told = createLogger({ level: 'warn', role: 'test', destination: { write: (line) => void lines.push(line) } });
@@ -187,7 +198,14 @@ test('a worker counts each attempt by how it ended, and the last failed try as d
   const probe = await startProbe(world, [job]);
   try {
     for (const end of ['well', 'well', 'badly', 'at-once']) {
-      const { id } = await probe.services.producer.enqueue({ tenant: 'default', job: job.name, payload: { end } });
+      // One that is asked for ahead of its time does not wait until then.
+      const runAt = end === 'at-once' ? new Date(Date.now() + 1500) : undefined;
+      const { id } = await probe.services.producer.enqueue({
+        tenant: 'default',
+        job: job.name,
+        payload: { end },
+        runAt,
+      });
       await probe.until(id);
     }
   } finally {
@@ -196,4 +214,9 @@ test('a worker counts each attempt by how it ended, and the last failed try as d
   const found = await rows();
   const counts = found.filter(({ tenant }) => tenant === 'default').map(({ outcome, count }) => [outcome, count]);
   expect(Object.fromEntries(counts)).toEqual({ completed: 2, retry: 2, dead: 2 });
+  expect(found.reduce((sum, { waited }) => sum + waited, 0)).toBe(4);
+  const { rows: dead } = await sql<{ wait: string[] }>`SELECT wait FROM analytics_jobs WHERE outcome = 'dead'`.execute(
+    database,
+  );
+  expect(percentile((dead[0]?.wait ?? []).map(Number), 1)).toBeLessThan(1400);
 });

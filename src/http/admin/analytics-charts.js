@@ -50,8 +50,8 @@ function show({ days, series }) {
     ],
   });
   for (const [what, title, about] of [
-    ['wait', 'Waiting', 'From when an attempt could have started until it did.'],
-    ['run', 'Running', 'How long an attempt took.'],
+    ['wait', 'Waiting', 'From when a job could have started until its first attempt did.'],
+    ['run', 'Running', 'How long an attempt took that was not put off.'],
   ]) {
     const lines = [50, 95].map((percent, index) => ({
       label: `p${percent}`,

@@ -10,6 +10,7 @@ const measure = (runMs: number): AttemptMeasure => ({
   waitMs: 0,
   runMs,
   endedAtMs: 0,
+  first: true,
   dead: false,
 });
 
