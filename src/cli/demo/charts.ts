@@ -17,8 +17,8 @@ const SHOWN = [
   ['edits.learned', 'edits learned', (value: number) => String(value)],
   [
     'adaptation.accuracy',
-    'less changed',
-    (value: number) => `${Math.round(value * 100)} % than in the first five edits`,
+    'writers change',
+    (value: number) => `${percent(Math.abs(value))} ${value < 0 ? 'more' : 'less'} than in their first five edits`,
   ],
 ] as const;
 

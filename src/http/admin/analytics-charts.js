@@ -132,7 +132,7 @@ function showTiles(byName) {
     ['of all jobs died', share(total('jobs.dead'), ended), 'share'],
     ['answered from the cache', share(total('cache.hits'), total('cache.hits') + total('cache.misses')), 'share'],
     ['mean rating', share(ratings, total('feedback.given')), 'rating'],
-    ['less changed than at first', newest, 'share'],
+    ['adaptation (experimental)', newest, 'share'],
   ];
   for (const [label, value, unit] of tiles) {
     const tile = element('div', undefined, 'tile');
