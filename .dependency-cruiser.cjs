@@ -14,11 +14,14 @@ const LAYERS = [
   ['mechanisms', '^src/(accepting|queue|events|monitoring)/'],
   [
     'capabilities',
-    '^src/(?!(server|web|services|config|logger|errors|problems|lifecycle|resources|redis-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
+    '^src/(?!(server|web|services|config|logger|errors|problems|lifecycle|resources|removal|redis-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
       '|^src/(?!local/|cli/|http/|realtime/|accepting/|queue/|events/|monitoring/|redis/|database/)[^/]+/',
   ],
   ['stores', '^src/(redis|database)/'],
-  ['ground', '^src/(config|logger|errors|problems|lifecycle|resources|redis-address)[.]ts$|^src/[^/]+[.]d[.]ts$'],
+  [
+    'ground',
+    '^src/(config|logger|errors|problems|lifecycle|resources|removal|redis-address)[.]ts$|^src/[^/]+[.]d[.]ts$',
+  ],
 ];
 
 /** Capabilities that own a table: besides src/database the only ones that speak SQL. */
@@ -121,7 +124,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^jobs/' },
       to: {
-        pathNot: [MISSING, '^src/(queue/job|events/event|resources|errors)[.]ts$', PURE, library('zod')],
+        pathNot: [MISSING, '^src/(queue/(job|cleanup)|events/event|resources|errors)[.]ts$', PURE, library('zod')],
       },
     },
     {

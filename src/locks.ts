@@ -28,7 +28,7 @@ export const LEASE_MS = {
   archetypes: 5000,
   character: 5000,
   conversation: 5000,
-  sweep: 30_000,
+  sweep: 10_000,
 } as const satisfies Record<ResourceKind, number>;
 
 const DEFAULT_WAIT_MS = 300;

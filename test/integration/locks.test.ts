@@ -65,6 +65,7 @@ describe('locks', () => {
     ['flow', 'lock:flow:ada', 30_000],
     ['import', 'lock:import:ada', 30_000],
     ['analysis', 'lock:analysis:ada', 30_000],
+    ['sweep', 'lock:sweep:ada', 10_000],
   ] as const)('of kind %s stand at %s for %i ms', async (kind, name, ms) => {
     await here.locks.hold({ kind, tenant: 'default', id: 'ada' }, {}, async () => {
       const left = await there.redis.pttl(world.config.KEY_PREFIX + name);

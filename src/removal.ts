@@ -1,0 +1,47 @@
+/** What it means to remove what is past its time: the same few words for every store and every cleanup job. */
+
+/** What was removed, or in a dry run what would be. */
+export interface Removal {
+  readonly removed: number;
+  /** About how much room it took. */
+  readonly bytes: number;
+}
+
+/** One run of a cleanup. */
+export interface RemovalRun {
+  /** Remove nothing; say what would be. */
+  readonly dryRun: boolean;
+  /** Aborts when the run has to end. What was removed until then stays removed. */
+  readonly signal: AbortSignal;
+  /** Told after each batch what has become of all so far. */
+  readonly told?: (soFar: Removal) => Promise<void>;
+}
+
+/** Something that grows old: whoever owns it knows what of it may go. */
+export interface Expirable {
+  /** Remove what is past its time, in small batches. The next run goes on where this one had to end. */
+  removeExpired(run: RemovalRun): Promise<Removal>;
+}
+
+/** Adds up what the batches of a run have removed, and tells of it. Throws the signal's reason once it has aborted. */
+export class Tally {
+  readonly #run: RemovalRun;
+  #removed = 0;
+  #bytes = 0;
+
+  constructor(run: RemovalRun) {
+    this.#run = run;
+  }
+
+  get total(): Removal {
+    return { removed: this.#removed, bytes: this.#bytes };
+  }
+
+  /** A batch is done. */
+  async add({ removed, bytes }: Removal): Promise<void> {
+    this.#removed += removed;
+    this.#bytes += bytes;
+    if (removed > 0) await this.#run.told?.(this.total);
+    this.#run.signal.throwIfAborted();
+  }
+}
