@@ -127,6 +127,22 @@ const schema = z.object({
   AI_MAX_TOKENS: whole(0, 100_000).default(1000).describe('Most tokens of one reply. 0: the endpoint decides.'),
   AI_QUEUE_CONCURRENCY: whole(1, 500).default(10).describe('AI replies that one worker process makes at once.'),
 
+  // Keeping
+  JOBS_KEEP_COMPLETED_HOURS: whole(24, 8760)
+    .default(24)
+    .describe('Hours for which completed jobs can be seen, and for which repeats of their keys are known.'),
+  JOBS_KEEP_DEAD_DAYS: whole(1, 365).default(14).describe('Days for which dead letters can be seen and retried.'),
+  JOBS_KEEP_MOST: whole(1000, 100_000_000)
+    .default(100_000)
+    .describe('Finished jobs of one queue; of more, the oldest go earlier. Keys are kept for a day all the same.'),
+  JOBS_KEEP_MOST_BYTES: whole(1_000_000, 1_000_000_000_000)
+    .default(1_000_000_000)
+    .describe('Bytes of Redis memory that the finished jobs of one queue may take; above, the oldest go earlier.'),
+  LEDGER_KEEP_DAYS: whole(8, 3650)
+    .default(30)
+    .describe('Days for which applied effects, cancels and gathered requests are remembered: longer than any replay.'),
+  EVENTS_KEEP_DAYS: whole(1, 3650).default(30).describe('Days for which events stay in their streams.'),
+
   // One machine (`npm start`)
   DATA_DIR: z.string().min(1).default('.data').describe('Folder of the private stores and the state file.'),
   FORMATION: z

@@ -23,9 +23,13 @@ export interface Expirable {
   removeExpired(run: RemovalRun): Promise<Removal>;
 }
 
+/** Milliseconds after which a run ends by itself, well before its attempt would. */
+const BUDGET_MS = 300_000;
+
 /** Adds up what the batches of a run have removed, and tells of it. Throws the signal's reason once it has aborted. */
 export class Tally {
   readonly #run: RemovalRun;
+  readonly #endsMs = Date.now() + BUDGET_MS;
   #removed = 0;
   #bytes = 0;
 
@@ -35,6 +39,11 @@ export class Tally {
 
   get total(): Removal {
     return { removed: this.#removed, bytes: this.#bytes };
+  }
+
+  /** Has the run used up its time? What is left is for the next one. */
+  get spent(): boolean {
+    return Date.now() > this.#endsMs;
   }
 
   /** A batch is done. */

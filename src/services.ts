@@ -6,6 +6,7 @@
 import { Acceptance } from './accepting/acceptance.ts';
 import { Handover } from './accepting/handover.ts';
 import { DirectIntake } from './accepting/intake.ts';
+import { JournalMarks } from './accepting/journal-marks.ts';
 import { Outbox } from './accepting/outbox.ts';
 import { Producer } from './accepting/producer.ts';
 import { ApiKeys } from './access/api-keys.ts';
@@ -22,8 +23,10 @@ import { TokenUsage } from './conversations/token-usage.ts';
 import { connectDatabase, type Database } from './database/connection.ts';
 import { Ledger } from './database/ledger.ts';
 import { Listener } from './database/listener.ts';
+import { OldRecords } from './database/old-records.ts';
 import { OutboxRows, outboxChannel } from './database/outbox-rows.ts';
-import { Publisher } from './events/publisher.ts';
+import { EventStreams } from './events/event-streams.ts';
+import { MOST_EVENTS, Publisher } from './events/publisher.ts';
 import { Flows } from './flows.ts';
 import type { Identities } from './journal/claim.ts';
 import { type Deadline, type Lifecycle, Parts } from './lifecycle.ts';
@@ -36,13 +39,20 @@ import { Profiles } from './profiles/profiles.ts';
 import { ChatModel } from './providers/chat-model.ts';
 import type { Model } from './providers/model.ts';
 import type { Catalog } from './queue/catalog.ts';
+import { FinishedJobs } from './queue/finished-jobs.ts';
+import type { Housekeeping } from './queue/housekeeping.ts';
 import { Inspector } from './queue/inspector.ts';
 import { Queues } from './queue/queues.ts';
+import { standingJobs } from './queue/standing-jobs.ts';
+import { StrayJobs } from './queue/stray-jobs.ts';
 import { Breaker } from './redis/breaker.ts';
 import { closeRedis, connectRedis, type RedisRole, redisReady, type ScriptedRedis } from './redis/connections.ts';
+import { queueKeys } from './redis/keys.ts';
 
 /** Milliseconds that a starting process waits for its first connections. */
 const FIRST_CONNECT_MS = 2000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export interface ServicesOptions {
   readonly config: Config;
@@ -91,6 +101,7 @@ export class Services implements Lifecycle {
   readonly outbox: Outbox;
   readonly inspector: Inspector;
   readonly publisher: Publisher;
+  readonly housekeeping: Housekeeping;
   readonly #parts = new Parts();
 
   constructor({ config, catalog, logger, role, metrics, identities }: ServicesOptions) {
@@ -181,6 +192,28 @@ export class Services implements Lifecycle {
     const keptJobs = this.acceptance;
     this.inspector = new Inspector({ queues, ledger, collectedRequests, outbox: this.outbox, breaker, keptJobs });
     this.publisher = new Publisher({ redis: this.redis, breaker, keyPrefix });
+    this.housekeeping = this.#housekeeping();
+  }
+
+  #housekeeping(): Housekeeping {
+    const { config, database, redis, redisBreaker: breaker, logger } = this;
+    const { KEY_PREFIX: keyPrefix, QUEUE_PREFIX: prefix } = config;
+    const keepMs = config.LEDGER_KEEP_DAYS * DAY_MS;
+    const keep = {
+      completedMs: config.JOBS_KEEP_COMPLETED_HOURS * HOUR_MS,
+      deadMs: config.JOBS_KEEP_DEAD_DAYS * DAY_MS,
+      mostJobs: config.JOBS_KEEP_MOST,
+      mostBytes: config.JOBS_KEEP_MOST_BYTES,
+    };
+    const standing = (ids: readonly string[]) => standingJobs({ redis, breaker, prefix }, ids);
+    const events = { keepMs: config.EVENTS_KEEP_DAYS * DAY_MS, mostEvents: MOST_EVENTS };
+    return {
+      finishedJobs: new FinishedJobs({ redis, breaker, prefix, keep, logger }),
+      strayJobs: new StrayJobs({ redis, breaker, prefix }),
+      oldRecords: new OldRecords({ database, keepMs, standing }),
+      eventStreams: new EventStreams({ redis, breaker, keyPrefix, ...events }),
+      journalMarks: new JournalMarks({ redis, breaker, key: `${prefix}:${queueKeys.journalMarks()}`, keepMs }),
+    };
   }
 
   /**

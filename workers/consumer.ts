@@ -22,6 +22,8 @@ export interface ConsumerOptions {
   /** Opens a client of the `worker` role. The consumer closes it. */
   readonly connect: () => Redis;
   readonly prefix: string;
+  /** How long jobs that have ended can be seen. */
+  readonly keep: { readonly completedHours: number; readonly deadDays: number };
   readonly logger: Logger;
   readonly process: (job: QueuedJob, token: string) => Promise<Completion>;
   /** What `process` has under way. */
@@ -32,9 +34,8 @@ export interface ConsumerOptions {
   readonly backoff: (name: string | undefined, made: number) => number;
 }
 
-/** Seconds that a finished job and a dead letter stay readable: a day, and two weeks. */
-const KEEP_COMPLETED_S = 86_400;
-const KEEP_DEAD_S = 14 * 86_400;
+const HOUR_S = 3600;
+const DAY_S = 86_400;
 /** A stall is a crash of the worker, not of the job: it never makes a job dead. */
 const NEVER = 1_000_000_000;
 /** Seconds of one blocking read: what a lost wake-up costs. BullMQ cuts the connection a second after it. */
@@ -59,8 +60,8 @@ export const WORKER_SETTINGS = {
   lockDuration: LOCK_MS,
   stalledInterval: STALLED_MS,
   maxStalledCount: NEVER,
-  removeOnComplete: { age: KEEP_COMPLETED_S },
-  removeOnFail: { age: KEEP_DEAD_S },
+  removeOnComplete: { age: DAY_S },
+  removeOnFail: { age: 14 * DAY_S },
   metrics: { maxDataPoints: 1440 },
 };
 
@@ -74,7 +75,7 @@ export class Consumer {
   #quietLooks: number | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor({ queue, row, connect, prefix, logger, process, running, lost, backoff }: ConsumerOptions) {
+  constructor({ queue, row, connect, prefix, keep, logger, process, running, lost, backoff }: ConsumerOptions) {
     this.#logger = logger;
     this.#running = running;
     this.#client = connect();
@@ -89,7 +90,16 @@ export class Consumer {
     this.#worker = new Worker<Envelope, Completion, string>(
       queue,
       (job, token = '') => process(job, token),
-      { ...WORKER_SETTINGS, connection: this.#client, prefix, autorun: false, concurrency: row.concurrency, settings },
+      {
+        ...WORKER_SETTINGS,
+        removeOnComplete: { age: keep.completedHours * HOUR_S },
+        removeOnFail: { age: keep.deadDays * DAY_S },
+        connection: this.#client,
+        prefix,
+        autorun: false,
+        concurrency: row.concurrency,
+        settings,
+      },
       blockBriefly,
     );
     this.#worker.on(

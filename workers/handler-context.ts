@@ -40,6 +40,10 @@ export class HandlerContext implements JobContext {
     return this.#attempt.tools.services.analytics;
   }
 
+  get housekeeping() {
+    return this.#attempt.tools.services.housekeeping;
+  }
+
   get job(): JobContext['job'] {
     const { job, definition, envelope } = this.#attempt;
     return {

@@ -14,7 +14,7 @@ import { Consumer, type ConsumerOptions } from './consumer.ts';
 import type { Watched } from './watchdog.ts';
 
 export interface PoolOptions
-  extends Pick<ConsumerOptions, 'queue' | 'row' | 'connect' | 'prefix' | 'logger'>,
+  extends Pick<ConsumerOptions, 'queue' | 'row' | 'connect' | 'prefix' | 'keep' | 'logger'>,
     Pick<AttemptsOptions, 'tools' | 'measure'> {}
 
 /** Milliseconds before the deadline at which attempts still running are put back. */

@@ -68,7 +68,8 @@ export class WorkerProcess implements Lifecycle {
       const prefix = config.QUEUE_PREFIX;
       const client = () => connectRedis({ url: config.REDIS_URL, role: 'worker', name: `worker:${queue}`, logger });
       const open = () => (connect === undefined ? client() : connect(queue));
-      return new Pool({ queue, row, connect: open, prefix, tools, logger, measure });
+      const keep = { completedHours: config.JOBS_KEEP_COMPLETED_HOURS, deadDays: config.JOBS_KEEP_DEAD_DAYS };
+      return new Pool({ queue, row, connect: open, prefix, keep, tools, logger, measure });
     });
     this.#parts.add('pools', { stop: (deadline) => stopAll(this.#pools, deadline) });
     const watchdog = new Watchdog({ pools: this.#pools, queues: lines, redis, breaker, logger });

@@ -52,8 +52,12 @@ export class AcceptedList {
         const fields = page.slice(at, at + PER_CALL).flatMap(({ entry }) => {
           return [entry.id, JSON.stringify([entry.tenant, entry.name, entry.requestedAt])];
         });
-        await this.#breaker.run(() => this.#redis.hset(this.#listKey, ...fields));
-        await this.#breaker.run(() => this.#redis.expire(this.#listKey, LISTED_S));
+        // In one step: a process that dies in between must not leave a list that never ends.
+        const both = this.#redis
+          .multi()
+          .hset(this.#listKey, ...fields)
+          .expire(this.#listKey, LISTED_S);
+        await this.#breaker.run(() => both.exec());
         this.#listed += fields.length / 2;
       }
     }

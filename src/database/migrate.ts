@@ -11,6 +11,7 @@ import * as firstTables from './migrations/0001-first-tables.ts';
 import * as outbox from './migrations/0002-outbox.ts';
 import * as conversations from './migrations/0005-conversations.ts';
 import * as analytics from './migrations/0006-analytics.ts';
+import * as cleanup from './migrations/0007-cleanup.ts';
 
 /** Every migration, in order. A published one never changes. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -18,6 +19,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0002-outbox': outbox,
   '0005-conversations': conversations,
   '0006-analytics': analytics,
+  '0007-cleanup': cleanup,
 };
 
 /** Create the schema if it is missing and run what has not run in it. */

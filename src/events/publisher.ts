@@ -12,7 +12,7 @@ import { queueKeys } from '../redis/keys.ts';
 import { type Announcement, EVENTS, type Event } from './event.ts';
 
 /** Entries a tenant's stream keeps, about (S1-16). */
-const MOST_EVENTS = 10_000;
+export const MOST_EVENTS = 10_000;
 
 export interface PublisherOptions {
   readonly redis: ScriptedRedis;

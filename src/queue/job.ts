@@ -14,6 +14,7 @@ import type { Learning } from '../profiles/learning.ts';
 import type { Profiles } from '../profiles/profiles.ts';
 import type { Resource } from '../resources.ts';
 import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
+import type { Housekeeping } from './housekeeping.ts';
 
 /** The capabilities that a handler may ask for; its first line declares which it needs. */
 export interface JobServices {
@@ -22,6 +23,8 @@ export interface JobServices {
   readonly conversations: Conversations;
   readonly replies: Replies;
   readonly analytics: Analytics;
+  /** What grows old in the stores, for the jobs that remove it. */
+  readonly housekeeping: Housekeeping;
 }
 
 /** The second argument of a handler. */
