@@ -27,6 +27,9 @@ export interface AttemptsOptions {
   readonly measure: (attempt: AttemptMeasure) => void;
 }
 
+/** What is measured of jobs that have no definition. */
+const UNKNOWN = 'unknown';
+
 /** Attempts under way, by job id. */
 export type Running = Map<string, Ending>;
 
@@ -81,7 +84,8 @@ export class Attempts {
     const dead = outcome === 'dead' || (outcome === 'retry' && isLast(job));
     const about = {
       queue: this.#queue,
-      job: job.name,
+      // A name that no definition has may be anything: each would be a row of its own in the totals, for ever.
+      job: this.#tools.catalog.findStored(job.name) === undefined ? UNKNOWN : job.name,
       tenant: job.data.tenant,
       endedAtMs: nowMs,
       first: job.attemptsStarted <= 1,

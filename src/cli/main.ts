@@ -9,6 +9,7 @@ import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
 import { isAppError, messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
+import { addCleanup } from './cleanup.ts';
 import { addDemo } from './demo.ts';
 import { addHealth } from './health.ts';
 import { addKeysCreate } from './keys-create.ts';
@@ -42,6 +43,7 @@ function createProgram(): Command {
   addPing(program, terminal);
   addHealth(program, terminal);
   addSetAside(program, terminal);
+  addCleanup(program, terminal);
   addDemo(program, terminal);
   return program;
 }

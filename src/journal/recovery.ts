@@ -27,7 +27,9 @@ const FILE = /^(\d{16})[.]log$/;
 /** Read every file of a journal. Throws `BootError` when it is encrypted and the key is missing or another. */
 export async function recover(folder: string, seal: Seal | undefined, logger: Logger): Promise<Recovered> {
   const segments: Segment[] = [];
-  for (const name of (await readdir(folder)).filter((each) => FILE.test(each)).sort()) {
+  const names = await readdir(folder);
+  await removeRemains(folder, names);
+  for (const name of names.filter((each) => FILE.test(each)).sort()) {
     const segment = new Segment(join(folder, name), Number(FILE.exec(name)?.[1]));
     const bytes = await readFile(segment.path);
     const quarantined: Quarantined[] = [];
@@ -54,6 +56,15 @@ export async function recover(folder: string, seal: Seal | undefined, logger: Lo
   return { segments, end: Math.max(segments.at(-1)?.end ?? 1, handedEnd), handedEnd, memo };
 }
 
+/** Remove what a process that was killed has left half done: drafts, and notes about files that are gone. */
+async function removeRemains(folder: string, names: readonly string[]): Promise<void> {
+  const remains = names.filter((name) => {
+    const noted = /^(\d{16}[.]log)[.]settled$/.exec(name)?.[1];
+    return name.endsWith(DRAFT) || (noted !== undefined && !names.includes(noted));
+  });
+  for (const name of remains) await rm(join(folder, name), { force: true });
+}
+
 /** Write down how far the handing over is, and which entries are settled. Each file is whole, old or new. */
 export async function writeNotes(
   folder: string,
@@ -71,6 +82,8 @@ export async function removeSegment(segment: Segment): Promise<void> {
   await rm(bitsPath(segment), { force: true });
 }
 
+/** How the name of a file ends that is not whole yet. */
+const DRAFT = '.new';
 /** File that holds the number below which everything was handed over. */
 const PROGRESS = 'progress';
 /** File for what the owner wants to be remembered. */
@@ -81,8 +94,8 @@ function bitsPath({ path }: Segment): string {
 }
 
 async function replace(path: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(`${path}.new`, bytes, { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  await writeFile(path + DRAFT, bytes, { mode: 0o600 });
+  await rename(path + DRAFT, path);
 }
 
 async function readOrNothing(path: string): Promise<Buffer> {

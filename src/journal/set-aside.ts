@@ -6,7 +6,7 @@
  * web process that looks takes them into its journal, or drops them.
  */
 
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { JournalEntry } from './entry.ts';
@@ -34,6 +34,8 @@ export interface JobAside {
 /** How a file's name ends: it waits for a person, or a person has let it try again. */
 const WAITS = '.json';
 const RETURNS = '.retry';
+/** A draft this old belongs to a process that was killed: the job it holds is still in its journal. */
+const OLD_DRAFT_MS = 86_400_000;
 
 export class SetAside {
   readonly #folder: string;
@@ -49,9 +51,12 @@ export class SetAside {
     return this.#count;
   }
 
-  /** Count what is there. */
+  /** Count what is there, and remove drafts that nobody will finish. */
   async start(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    for (const name of (await readdir(this.#folder)).filter((each) => each.endsWith(`${WAITS}.new`))) {
+      await unlessMissing(this.#removeOldDraft(join(this.#folder, name)));
+    }
     await this.#recount();
   }
 
@@ -93,6 +98,10 @@ export class SetAside {
   async tookBack(id: string): Promise<void> {
     await unlessMissing(rm(this.#path(id, RETURNS)));
     await this.#recount();
+  }
+
+  async #removeOldDraft(path: string): Promise<void> {
+    if (Date.now() - (await stat(path)).mtimeMs > OLD_DRAFT_MS) await rm(path);
   }
 
   #path(id: string, ending: string): string {

@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { ConfigError, type LocalConfig, loadLocalConfig } from '../config.ts';
 import { messageOf } from '../errors.ts';
 import { Deadline } from '../lifecycle.ts';
+import { removeLeftovers } from './leftovers.ts';
 import { Output } from './output.ts';
 import { FormationError, type PlannedProcess, parseProcfile, planProcesses } from './procfile.ts';
 import { MissingProgramError } from './programs.ts';
@@ -40,6 +41,7 @@ async function main(): Promise<number> {
   const dataDir = await makeDataDir(resolve(root, config.DATA_DIR));
   const release = await takeRunLock(dataDir);
   try {
+    await removeLeftovers(dataDir);
     return await run(config, plan, root, dataDir);
   } finally {
     await release();

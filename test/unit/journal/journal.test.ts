@@ -1,4 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Seal } from '../../../src/journal/seal.ts';
@@ -31,6 +31,18 @@ describe('the journal', () => {
     const after = await openJournal(folder);
     expect(await write(after, [entry(3)])).toEqual([3]);
     expect((await readAll(after)).map(({ number }) => number)).toEqual([1, 2, 3]);
+  });
+
+  it('removes what a process that was killed has left half done', async () => {
+    const folder = await journalFolder();
+    const before = await openJournal(folder);
+    await write(before, [entry(1), entry(2)]);
+    await before.stop(Deadline.in(5000));
+    const remains = ['progress.new', 'memo.new', '0000000000000009.log.settled', '0000000000000001.log.settled.new'];
+    for (const name of remains) await writeFile(join(folder, name), 'x');
+    const after = await openJournal(folder);
+    expect((await readAll(after)).map(({ number }) => number)).toEqual([1, 2]);
+    expect((await readdir(folder)).filter((name) => remains.includes(name))).toEqual([]);
   });
 
   it('shares one write among entries that come together', async () => {

@@ -1,0 +1,30 @@
+/**
+ * Files that processes which were killed have left in the data folder: drafts that never got their name.
+ *
+ * Promises: only drafts go, by the way their names end, at least a day after they were last written, and never one whose
+ * process still runs. What cannot be removed stays. Called by whoever has the folder's lock.
+ */
+
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { identify } from './processes.ts';
+
+const DAY_MS = 86_400_000;
+/** Drafts of whole-file.ts and run-lock.ts: `state.json.4711`, `start.lock.mine.4711`, `start.lock.mine.4711.4711`. */
+const DRAFT = /^(?:[^.]+[.]json|start[.]lock[.](?:mine|stale)(?:[.]\d+)?)[.](\d+)$/;
+const TEMPORARY = /[.]tmp$/;
+
+/** Remove old drafts from a folder. Returns the names of those that went. */
+export async function removeLeftovers(folder: string, nowMs = Date.now()): Promise<string[]> {
+  const gone: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const pid = DRAFT.exec(entry.name)?.[1];
+    if (!entry.isFile() || (pid === undefined && !TEMPORARY.test(entry.name))) continue;
+    if (pid !== undefined && identify(Number(pid)) !== undefined) continue;
+    const path = join(folder, entry.name);
+    if (nowMs - (await stat(path)).mtimeMs < DAY_MS) continue;
+    await rm(path, { force: true });
+    gone.push(entry.name);
+  }
+  return gone;
+}
