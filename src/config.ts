@@ -105,7 +105,7 @@ const schema = z.object({
     .default(2)
     .describe('Analytics jobs that one worker process runs at once.'),
   ANALYTICS_KEEP_DAYS: whole(1, 36_500).default(400).describe('Days for which the figures of a day are kept.'),
-  CLEANUP_QUEUE_CONCURRENCY: whole(1, 500).default(1).describe('Cleanup jobs that one worker process runs at once.'),
+  CLEANUP_QUEUE_CONCURRENCY: whole(1, 500).default(3).describe('Cleanup jobs that one worker process runs at once.'),
   EDIT_BATCH_WINDOW_MINUTES: minutes
     .default(5)
     .describe('Minutes, fractions allowed, for which edits of one user are gathered into one run. 0: no gathering.'),

@@ -54,7 +54,12 @@ export const ERRORS = {
   'idempotency-key-reused': row(422, 'never', 'This Idempotency-Key was used with another body.', 'Use a new key for a new request.'),
   'unknown-job': row(404, 'never', 'No job definition has this name.', 'GET /v1/definitions lists the names.'),
   'unknown-queue': row(404, 'never', 'No queue has this name.', 'GET /v1/queues lists the names.'),
-  'job-not-found': row(404, 'never', 'There is no such job.', 'Ids are known for 24 h after the job has finished.'),
+  'job-not-found': row(
+    404,
+    'never',
+    'There is no such job.',
+    'Ids are known for 24 h after the job has finished; fewer when there are more jobs than JOBS_KEEP_MOST.',
+  ),
   'job-active': row(409, 'never', 'The job is running.', 'Wait for it to finish.'),
   'job-finished': row(409, 'never', 'The job has already finished.', 'Nothing is left to do.'),
   'job-not-dead': row(409, 'never', 'Only a dead job can be retried.', 'Read its state first.'),
