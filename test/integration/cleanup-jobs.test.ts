@@ -6,6 +6,7 @@ import { defineCleanup } from '../../src/queue/cleanup.ts';
 import { jobIdFor } from '../../src/queue/envelope.ts';
 import type { JobDefinition } from '../../src/queue/job.ts';
 import type { JobView } from '../../src/queue/job-view.ts';
+import { redisReady } from '../../src/redis/connections.ts';
 import { queueKeys } from '../../src/redis/keys.ts';
 import { latch } from '../support/latch.ts';
 import { eventually } from '../support/millrace-process.ts';
@@ -177,6 +178,8 @@ test('with Redis away in the middle a run comes back later, spends no attempt, a
     const begun = async () => runs;
     await eventually(begun, (count) => count === 1, 10_000);
     await redis.restart();
+    await redisReady(client, 10_000);
+    await on.services.redisBreaker.closes(AbortSignal.timeout(10_000));
     expect(await on.until(id, undefined, 40_000)).toMatchObject({ state: 'completed', attempts: { made: 1 } });
     expect(await client.zcount(key, '-inf', longAgo)).toBe(0);
     expect(runs).toBeGreaterThan(1);
