@@ -171,6 +171,32 @@ describe('what stands somewhere', () => {
   });
 });
 
+describe('a stray that comes home after it was seen twice', () => {
+  const HOMES: readonly (readonly [string, (id: string) => Promise<unknown>])[] = [
+    ['wait', (id) => here.redis.lpush(key('wait'), id)],
+    ['active', (id) => here.redis.lpush(key('active'), id)],
+    ['completed', (id) => here.redis.zadd(key('completed'), Date.now(), id)],
+    ['failed', (id) => here.redis.zadd(key('failed'), Date.now(), id)],
+    ['delayed', (id) => here.redis.zadd(key('delayed'), Date.now(), id)],
+    ['prioritized', (id) => here.redis.zadd(key('prioritized'), 1, id)],
+    ['stalled', (id) => here.redis.sadd(key('stalled'), id)],
+    ['a lock', (id) => here.redis.set(key(`${id}:lock`), 'token')],
+  ];
+
+  test.each(HOMES)('to %s stays', async (_home, comeHome) => {
+    const strays = [await finishedStray(), await finishedStray()];
+    const { redis, breaker, prefix } = here;
+    // Both were seen twice. When the first is gone, the other comes home.
+    const told = async () => {
+      for (const id of strays) if (await has(id)) await comeHome(id);
+    };
+    const jobs = new StrayJobs({ redis, breaker, prefix, quietMs: -1000, againMs: 10 });
+    const removal = await jobs.removeExpired({ dryRun: false, signal: new AbortController().signal, told });
+    expect(removal).toMatchObject({ removed: 1, requeued: 0 });
+    expect((await Promise.all(strays.map(has))).filter((there) => there)).toHaveLength(1);
+  });
+});
+
 test('no live job is ever taken, while jobs are added, run, fail, wait and end all the time', async () => {
   const { config } = world;
   const logger = createLogger({ level: 'silent', role: 'test' });
