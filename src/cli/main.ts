@@ -17,6 +17,7 @@ import { addKeysList } from './keys-list.ts';
 import { addKeysRevoke } from './keys-revoke.ts';
 import { addMigrate } from './migrate.ts';
 import { addPing } from './ping.ts';
+import { addRecover } from './recover.ts';
 import { addSetAside } from './set-aside.ts';
 import { terminal } from './terminal.ts';
 
@@ -43,6 +44,7 @@ function createProgram(): Command {
   addPing(program, terminal);
   addHealth(program, terminal);
   addSetAside(program, terminal);
+  addRecover(program, terminal);
   addCleanup(program, terminal);
   addDemo(program, terminal);
   return program;

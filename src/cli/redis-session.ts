@@ -5,14 +5,18 @@ import type { LocalConfig } from '../config.ts';
 import { AppError, messageOf } from '../errors.ts';
 import { within } from '../lifecycle.ts';
 import { createLogger } from '../logger.ts';
-import { closeRedis, connectRedis, type Redis } from '../redis/connections.ts';
+import { closeRedis, connectRedis, type ScriptedRedis } from '../redis/connections.ts';
 import { placeOf, spreadsOverSlots } from '../redis-address.ts';
 import { storeUrl } from './terminal.ts';
 
 const READY_MS = 3000;
 
 /** Connect, run `work`, close whatever happens. Rejects within 3 s with the reason when Redis does not answer. */
-export async function withRedis<T>(config: LocalConfig, name: string, work: (redis: Redis) => Promise<T>): Promise<T> {
+export async function withRedis<T>(
+  config: LocalConfig,
+  name: string,
+  work: (redis: ScriptedRedis) => Promise<T>,
+): Promise<T> {
   const logger = createLogger({ level: 'silent', role: 'cli' });
   const url = storeUrl(config, 'REDIS_URL');
   const redis = connectRedis({ url, role: 'producer', name: `cli:${name}`, logger });

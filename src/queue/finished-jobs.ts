@@ -39,7 +39,7 @@ const DAY_MS = 86_400_000;
 /** Milliseconds for which a job that has just ended stays whatever the limits say: its journal looks after it first. */
 const FRESH_MS = 300_000;
 /** Jobs in one call. */
-const PAGE = 100;
+const PAGE = 50;
 /** What a job has of its own in BullMQ. */
 const OWN_KEYS = ['', ':logs', ':dependencies', ':processed', ':failed', ':unsuccessful'];
 

@@ -38,7 +38,7 @@ const AGAIN_MS = 5000;
 /** Strays of one queue that one run deals with. */
 const MOST = 10_000;
 /** Ids in one call, and entries of a list in one. */
-const PER_LOOK = 200;
+const PER_LOOK = 100;
 const PER_LIST = 1000;
 /** A list in which looking for one entry would hold Redis up for milliseconds: strays wait until it is shorter. */
 const LONG_LIST = 50_000;
