@@ -106,6 +106,9 @@ const schema = z.object({
     .describe('Analytics jobs that one worker process runs at once.'),
   ANALYTICS_KEEP_DAYS: whole(1, 36_500).default(400).describe('Days for which the figures of a day are kept.'),
   CLEANUP_QUEUE_CONCURRENCY: whole(1, 500).default(3).describe('Cleanup jobs that one worker process runs at once.'),
+  ISOLATED_MEMORY_MB: whole(64, 65_536)
+    .default(512)
+    .describe('Megabytes of JavaScript heap in the process of an isolated job; as a whole it may take twice as much.'),
   EDIT_BATCH_WINDOW_MINUTES: minutes
     .default(5)
     .describe('Minutes, fractions allowed, for which edits of one user are gathered into one run. 0: no gathering.'),
@@ -198,6 +201,12 @@ export function loadLocalConfig(defaults: Environment = {}, environment: Environ
 /** The environment that a child process starts with: ours, with `extra` on top. */
 export function childEnvironment(extra: Environment): Environment {
   return { ...process.env, ...extra };
+}
+
+/** A configuration as variables again, all of them, for a child process that shall have the same one. */
+export function configVariables(config: Config): Environment {
+  const values: Readonly<Record<string, unknown>> = config;
+  return Object.fromEntries(Object.keys(schema.shape).map((name) => [name, String(values[name] ?? '')]));
 }
 
 /** Every variable with its description and default, in the order of the schema; `.env.example` is tested against it. */

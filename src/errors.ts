@@ -84,6 +84,7 @@ export const ERRORS = {
   'resource-held': row(409, 'later', 'Another attempt holds this resource.', 'It is tried again by itself.'),
   'fence-lost': row(409, 'later', 'Somebody wrote this row after we read it.', 'It is tried again by itself from the new state.'),
   'lock-lost': row(409, 'later', 'The lock was lost while the work ran.', 'It is tried again by itself.'),
+  'isolated-unavailable': row(503, 'later', 'A process for an isolated job could not be started.', 'It is tried again by itself; the detail says why.'),
 
   // Somebody else's service.
   'provider-not-configured': row(503, 'never', 'No provider for this work is set up.', 'Set the variable that the detail names, and start again.'),
@@ -94,6 +95,13 @@ export const ERRORS = {
 
   // How an attempt ended.
   'attempt-timed-out': row(504, 'backoff', 'The attempt passed its deadline.', 'Raise timeoutMs or make the work smaller.'),
+  'isolated-crashed': row(500, 'backoff', 'The process of an isolated job has crashed.', 'Read the detail; the log has what it printed.'),
+  'isolated-crashed-often': row(
+    500,
+    'never',
+    'The process of an isolated job has crashed three times.',
+    'Look at what this payload does to it; then retry the job.',
+  ),
   'job-expired': row(410, 'never', 'The job was still waiting at its expiry.', 'Add workers, or raise expiresMs.'),
   'job-cancelled': row(409, 'never', 'The job was cancelled.', 'Enqueue it again if it was a mistake.'),
   'payload-invalid': row(422, 'never', 'A stored payload no longer fits its schema.', 'Mend the definition or enqueue a new job.'),

@@ -25,6 +25,8 @@ export interface TakenJob {
   /** Is it dead if this attempt fails? */
   readonly lastAttempt: boolean;
   progress(value: number | object): Promise<void>;
+  /** Count a crash of the process that the job had for itself. Resolves with how many there were. */
+  crashed(): Promise<number>;
 }
 
 /** What the machinery needs to run any job. */
@@ -40,6 +42,8 @@ export interface RunTools {
   /** Enqueue the jobs that wait `on` this event. */
   readonly fire: (event: Event) => Promise<void>;
   readonly pace: CollectPace;
+  /** Run the handler of an isolated definition in a process of its own. */
+  readonly isolate: (attempt: Attempt) => Promise<unknown>;
   /** Enqueue gathered requests again that are open beyond their time by more than `graceMs`. */
   readonly wakeOverdue: (graceMs: number) => Promise<number>;
   readonly logger: Logger;
@@ -57,4 +61,13 @@ export interface Attempt {
   readonly startedAt: Date;
   readonly ending: Ending;
   readonly tools: RunTools;
+}
+
+/** The part of an attempt that its handler's context is made of: all there is of it in an isolated job's process. */
+export interface HandlerAttempt {
+  readonly job: Pick<TakenJob, 'id' | 'failedAttempts' | 'progress'>;
+  readonly definition: Pick<JobDefinition, 'name'>;
+  readonly envelope: Envelope;
+  readonly ending: Ending;
+  readonly tools: Pick<RunTools, 'services' | 'ledger' | 'producer' | 'wakeOverdue' | 'logger'>;
 }

@@ -151,12 +151,22 @@ function takenFrom(job: QueuedJob, id: string): TakenJob {
     startedBefore: job.attemptsStarted > 1,
     lastAttempt: isLast(job),
     progress: (value) => job.updateProgress(value),
+    crashed: async () => {
+      const crashes = crashesOf(job) + 1;
+      await job.updateData({ ...job.data, crashes });
+      return crashes;
+    },
   };
 }
 
 /** From when an attempt could have started. BullMQ forgets a job's delay when it is over; the envelope does not. */
 function dueMs({ timestamp, delay, data }: QueuedJob): number {
   return Math.max(timestamp + delay, typeof data.runAt === 'number' ? data.runAt : 0);
+}
+
+/** A job that a person has retried starts anew: it has no failed attempts, whatever its data remember. */
+function crashesOf({ data, attemptsMade }: QueuedJob): number {
+  return Math.min(data.crashes ?? 0, attemptsMade);
 }
 
 /** Is the job dead if this attempt fails? */

@@ -12,6 +12,7 @@ export class Ending {
   #waiting: ((reason: Error) => void)[] | undefined;
   #signal: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #startClock = () => {};
 
   /** End the attempt, unless it has ended already. */
   end(reason: Error): void {
@@ -24,7 +25,18 @@ export class Ending {
 
   /** End the attempt in `ms` milliseconds. */
   endIn(ms: number, reason: () => Error): void {
-    this.#timer = setTimeout(() => this.end(reason()), ms);
+    this.#startClock = () => {
+      this.#timer = setTimeout(() => this.end(reason()), ms);
+    };
+    this.#startClock();
+  }
+
+  /** Take back the time that has passed since `endIn`; what is returned starts the clock, from the beginning. */
+  stopClock(): () => void {
+    this.settle();
+    return () => {
+      if (this.#reason === undefined) this.#startClock();
+    };
   }
 
   /** End the attempt when this signal aborts. */

@@ -7,15 +7,15 @@
 
 import type { Logger } from '../src/logger.ts';
 import type { JobContext } from '../src/queue/job.ts';
-import type { Attempt } from './attempt.ts';
+import type { HandlerAttempt } from './attempt.ts';
 import type { TakeRequests } from './gathering.ts';
 
 export class HandlerContext implements JobContext {
-  readonly #attempt: Attempt;
+  readonly #attempt: HandlerAttempt;
   readonly #take: TakeRequests;
   #logger: Logger | undefined;
 
-  constructor(attempt: Attempt, take: TakeRequests) {
+  constructor(attempt: HandlerAttempt, take: TakeRequests) {
     this.#attempt = attempt;
     this.#take = take;
   }

@@ -35,3 +35,8 @@ export function poolRows(config: Config): Readonly<Record<string, PoolRow>> {
     cleanup: { concurrency: config.CLEANUP_QUEUE_CONCURRENCY, pace: UNGATHERED },
   };
 }
+
+/** Milliseconds within which any gathered request of these queues should have run. */
+export function longestPaceMs(rows: Readonly<Record<string, PoolRow>>): number {
+  return Math.max(...Object.values(rows).map(({ pace }) => pace.windowMs + pace.rateMs));
+}

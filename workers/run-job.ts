@@ -32,7 +32,8 @@ export async function runJob(job: TakenJob, ending: Ending, tools: RunTools): Pr
       (await holding(attempt, async () => {
         const work = definition.collect === undefined ? ownWork(attempt) : await takeWork(attempt);
         if (work.kind === 'done') return work;
-        const returned = await definition.run(work.input, new HandlerContext(attempt, work.take));
+        const context = () => new HandlerContext(attempt, work.take);
+        const returned = await (definition.isolated ? tools.isolate(attempt) : definition.run(work.input, context()));
         return { result: returned, into: undefined };
       }));
     const result = parseResult(definition, done.result);
@@ -103,13 +104,17 @@ function refuseExpired({ job, envelope: { expiresAt }, startedAt }: Attempt): vo
   throw new AppError('job-expired', `It should have started by ${new Date(expiresAt).toISOString()}.`);
 }
 
-/** Do `work`, holding the definition's exclusive resource if it has one. Ends when the attempt or the lock does. */
+/**
+ * Do `work`, holding the definition's exclusive resource if it has one. Ends when the attempt or the lock does; isolated
+ * work a little later, when its process is gone: the resource is held until then.
+ */
 function holding<T>({ definition, envelope, payload, ending, tools }: Attempt, work: () => Promise<T>): Promise<T> {
+  const untilEnded = () => (definition.isolated ? work() : ending.unlessEnded(work));
   const resource = definition.exclusive?.(payload, { tenant: envelope.tenant });
-  if (resource === undefined) return ending.unlessEnded(work);
+  if (resource === undefined) return untilEnded();
   return tools.locks.hold(resource, { signal: ending.signal }, (held) => {
     ending.endWith(held);
-    return ending.unlessEnded(work);
+    return untilEnded();
   });
 }
 

@@ -16,8 +16,9 @@ import { RedisHistory } from '../src/redis/history.ts';
 import { Services } from '../src/services.ts';
 import type { RunTools } from './attempt.ts';
 import type { AttemptMeasure } from './attempt-measures.ts';
+import { Isolation } from './isolation/isolation.ts';
 import { Pool } from './pool.ts';
-import { type PoolRow, poolRows } from './pools.ts';
+import { longestPaceMs, type PoolRow, poolRows } from './pools.ts';
 import { Triggers } from './triggers.ts';
 import { Watchdog } from './watchdog.ts';
 
@@ -37,6 +38,7 @@ export class WorkerProcess implements Lifecycle {
   readonly services: Services;
   readonly #parts = new Parts();
   readonly #pools: readonly Pool[];
+  readonly #isolation: Isolation;
   readonly #triggers: Triggers;
   readonly #watchdog: Watchdog;
   readonly #totals: MetricTotals;
@@ -62,9 +64,12 @@ export class WorkerProcess implements Lifecycle {
       metrics.attempt(attempt);
       tally.attempt(attempt.dead ? { ...attempt, outcome: 'dead' } : attempt);
     };
-    const longestPaceMs = Math.max(...Object.values(rows).map(({ pace }) => pace.windowMs + pace.rateMs));
+    const working = chosen.map(([queue]) => queue);
+    const isolation = new Isolation({ config, catalog, queues: working, logger, crashed: metrics.isolatedCrash });
+    this.#isolation = this.#parts.add('isolation', isolation);
+    const paceMs = longestPaceMs(rows);
     this.#pools = chosen.map(([queue, row]) => {
-      const tools = this.#tools(row, longestPaceMs);
+      const tools = this.#tools(row, paceMs);
       const prefix = config.QUEUE_PREFIX;
       const client = () => connectRedis({ url: config.REDIS_URL, role: 'worker', name: `worker:${queue}`, logger });
       const open = () => (connect === undefined ? client() : connect(queue));
@@ -79,6 +84,7 @@ export class WorkerProcess implements Lifecycle {
   async start(): Promise<void> {
     await this.services.start();
     await this.#history.start();
+    await this.#isolation.start();
     await Promise.all(this.#pools.map((pool) => pool.start()));
     await this.#watchdog.start();
     await this.#triggers.start();
@@ -89,7 +95,7 @@ export class WorkerProcess implements Lifecycle {
     return this.#parts.stop(deadline, this.#logger);
   }
 
-  #tools({ pace }: PoolRow, longestPaceMs: number): RunTools {
+  #tools({ pace }: PoolRow, paceMs: number): RunTools {
     const { producer, ...services } = this.services;
     return {
       catalog: services.catalog,
@@ -101,8 +107,9 @@ export class WorkerProcess implements Lifecycle {
       publisher: services.publisher,
       producer,
       fire: (event) => this.#triggers.fire(event),
-      wakeOverdue: (graceMs) => producer.wakeOverdue(longestPaceMs + graceMs),
+      wakeOverdue: (graceMs) => producer.wakeOverdue(paceMs + graceMs),
       pace,
+      isolate: (attempt) => this.#isolation.run(attempt),
       logger: this.#logger,
       clock: Date.now,
       believedSinceMs: () => this.#history.believedSinceMs,

@@ -44,6 +44,11 @@ const JOB_RETRIES = {
   help: 'Attempts that failed and spent one of the tries of their job.',
   labels: ['queue', 'job'],
 };
+const ISOLATED_CRASHES = {
+  name: 'millrace_isolated_crashes_total',
+  help: 'Processes of isolated jobs that ended without a result and were not told to.',
+  labels: ['queue', 'job'],
+};
 const CACHE_READS = {
   name: 'millrace_cache_reads_total',
   help: 'Reads through the cache: hit, miss, or bypass while the cache could not be asked.',
@@ -68,6 +73,7 @@ export const TOTALLED: readonly TotalledMetric[] = [
   JOB_RUN,
   JOB_OUTCOMES,
   JOB_RETRIES,
+  ISOLATED_CRASHES,
   CACHE_READS,
   LOCK_WAIT,
   LOOP_DELAY,
@@ -108,6 +114,7 @@ export class Metrics {
   readonly #run = this.#histogram(JOB_RUN);
   readonly #outcomes = this.#counter(JOB_OUTCOMES);
   readonly #retries = this.#counter(JOB_RETRIES);
+  readonly #isolatedCrashes = this.#counter(ISOLATED_CRASHES);
   readonly #cacheReads = this.#counter(CACHE_READS);
   readonly #lockWait = this.#histogram(LOCK_WAIT);
   readonly #loopDelay = this.#histogram(LOOP_DELAY);
@@ -131,6 +138,11 @@ export class Metrics {
     this.#run.observe({ queue, job, outcome }, seconds(runMs));
     this.#outcomes.inc({ queue, job, outcome });
     if (outcome === 'retry') this.#retries.inc({ queue, job });
+  };
+
+  /** The process of an isolated job has crashed. */
+  readonly isolatedCrash = (queue: string, job: string): void => {
+    this.#isolatedCrashes.inc({ queue, job });
   };
 
   /** Somebody has waited for a resource of this kind. */

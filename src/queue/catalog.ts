@@ -26,11 +26,14 @@ export class CatalogError extends BootError {
 export class Catalog {
   /** All definitions, by name. */
   readonly all: readonly JobDefinition[];
+  /** Where their files are; undefined when there are none, as in tests. */
+  readonly directory: string | undefined;
   readonly #byName = new Map<string, JobDefinition>();
   readonly #byFormerName = new Map<string, JobDefinition>();
 
   /** Takes definitions that `loadCatalog` has checked. */
-  constructor(definitions: readonly JobDefinition[]) {
+  constructor(definitions: readonly JobDefinition[], directory?: string) {
+    this.directory = directory;
     this.all = [...definitions].sort((a, b) => a.name.localeCompare(b.name));
     for (const definition of definitions) {
       this.#byName.set(definition.name, definition);
@@ -89,7 +92,7 @@ export async function loadCatalog(directory: string): Promise<Catalog> {
   problems.push(...clashes(definitions));
   if (definitions.length === 0 && problems.length === 0) problems.push(`${directory}: holds no job definitions.`);
   if (problems.length > 0) throw new CatalogError(problems);
-  return new Catalog(definitions);
+  return new Catalog(definitions, directory);
 }
 
 /** `.js` when the sources were built, `.ts` under the test runner; never `.d.ts`. */
@@ -117,6 +120,9 @@ function problemsOf(definition: JobDefinition, expected: string): string[] {
   else if (!NAME.test(name)) problems.push(`"${name}" is not like queue.verb-object: lower case, digits and hyphens.`);
   if (definition.on !== undefined && !isEventType(definition.on.event)) {
     problems.push(`listens on the unknown event "${String(definition.on.event)}". Add it to src/events/event.ts.`);
+  }
+  if (definition.isolated && definition.collect !== undefined) {
+    problems.push('is isolated and gathers its requests. Drop `collect`, or let it enqueue an isolated job.');
   }
   const example = definition.payload.safeParse(definition.example);
   if (!example.success) problems.push(`its example does not fit its payload: ${z.prettifyError(example.error)}`);

@@ -24,6 +24,8 @@ export const envelopeSchema = z.object({
   bodyHash: z.string().optional(),
   /** Handed over late or replayed: look into the ledger before running it. */
   recheck: z.boolean().optional(),
+  /** How often the process of this isolated job has crashed; never more than its failed attempts. */
+  crashes: z.int().min(0).optional(),
 });
 
 export type Envelope = z.output<typeof envelopeSchema>;

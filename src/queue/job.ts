@@ -110,6 +110,11 @@ interface Described<P extends z.ZodType, R extends z.ZodType> extends Partial<Ef
   once?(payload: z.output<P>): string;
   /** The resource that nobody else may touch meanwhile. */
   exclusive?(payload: z.output<P>, about: About): Resource | undefined;
+  /**
+   * Run each attempt in a process of its own, for native code and input that nobody trusts: a segfault, an out-of-memory
+   * or an endless loop ends that process and no neighbour. Payload and result are at most 1 MB. Not with `collect`.
+   */
+  readonly isolated?: boolean;
   /** Resources that are stale once it is done. */
   invalidates?(payload: z.output<P>, about: About): readonly Resource[];
   /** Events that follow, besides `job.completed`. */
@@ -145,6 +150,7 @@ export interface JobDefinition extends Effort {
   readonly on: { readonly event: EventType; payload(event: Announcement): unknown } | undefined;
   readonly every: string | number | undefined;
   readonly eachTenant: boolean;
+  readonly isolated: boolean;
   readonly secret: readonly string[];
   readonly once: ((payload: unknown) => string) | undefined;
   readonly collect: ((payload: unknown) => string) | undefined;
@@ -170,6 +176,7 @@ export function defineJob<P extends z.ZodType, R extends z.ZodType>(
     on: undefined,
     every: undefined,
     eachTenant: false,
+    isolated: false,
     secret: [],
     once: undefined,
     collect: undefined,

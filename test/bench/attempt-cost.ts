@@ -216,6 +216,7 @@ async function reportSteps(services: Services): Promise<void> {
     services,
     fire: async () => {},
     wakeOverdue: async () => 0,
+    isolate: () => Promise.reject(new Error('nothing here is isolated')),
     pace: { windowMs: 0, rateMs: 0 },
     clock: Date.now,
     believedSinceMs: () => 0,
@@ -224,7 +225,7 @@ async function reportSteps(services: Services): Promise<void> {
   const { name } = definition;
   const id = jobIdFor('default', name, undefined, 1);
   const job = { id, name, data: envelope, failedAttempts: 0, startedBefore: false, lastAttempt: false };
-  const taken = { ...job, progress: async () => {} };
+  const taken = { ...job, progress: async () => {}, crashed: async () => 0 };
   const metrics = new Metrics({ role: 'bench' });
   const lines = new CompletedLines(tools.logger);
   const ending = new Ending();

@@ -14,11 +14,11 @@ const FIXTURES = 'test/fixtures/jobs';
 /** What the fixtures use of the harness. */
 const BESIDE = ['test/chaos/harness/trace.ts', 'test/chaos/harness/request-plan.ts'];
 
-/** Build the chaos fixtures into `folder`. Returns the folder for `JOBS_DIR`. */
-export function buildFixtures(folder: string): string {
-  const jobs = readdirSync(join(ROOT, FIXTURES), { recursive: true, encoding: 'utf8' })
-    .filter((path) => /(^|\/)chaos-[a-z-]+[.]ts$/.test(path))
-    .map((path) => join(FIXTURES, path));
+/** Build fixtures into `folder`: the chaos jobs, or those of another folder. Returns the folder for `JOBS_DIR`. */
+export function buildFixtures(folder: string, from = FIXTURES, wanted = /(^|\/)chaos-[a-z-]+[.]ts$/): string {
+  const jobs = readdirSync(join(ROOT, from), { recursive: true, encoding: 'utf8' })
+    .filter((path) => wanted.test(path))
+    .map((path) => join(from, path));
   for (const path of [...jobs, ...BESIDE]) {
     const target = join(folder, path.replace(/[.]ts$/, '.js'));
     mkdirSync(dirname(target), { recursive: true });
@@ -27,7 +27,7 @@ export function buildFixtures(folder: string): string {
   // Bare imports are found from here, and are the very modules that `dist` uses.
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
-  return join(folder, FIXTURES);
+  return join(folder, from);
 }
 
 function build(path: string): string {
