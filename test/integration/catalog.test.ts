@@ -58,6 +58,12 @@ describe('loadCatalog', () => {
       /its example does not fit/,
     ],
     ['a bad name', 'Learning/A.ts', definition('Learning.A'), /is not like queue\.verb-object/],
+    [
+      'an isolated job that gathers',
+      'learning/a.ts',
+      definition('learning.a', `isolated: true, collect: () => 'key',`),
+      /is isolated and gathers its requests\. Drop `collect`/,
+    ],
     ['attempts out of range', 'learning/a.ts', definition('learning.a', 'attempts: 26,'), /attempts must be 1–25/],
   ])('%s stops the boot with the file and the cure', async (_what, path, source, message) => {
     await write(path, source);

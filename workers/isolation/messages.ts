@@ -64,10 +64,20 @@ export type Reply = z.output<typeof replySchema>;
 /** Make an error ready to cross. Takes anything that can be thrown. */
 export function carry(error: unknown): CarriedError {
   const message = textOf(error).slice(0, MOST_TEXT);
-  if (error instanceof Snooze) return { type: 'snooze', delayMs: Math.max(0, error.delayMs), message };
+  if (error instanceof Snooze) return { type: 'snooze', delayMs: atLeastZero(error.delayMs), message };
   if (!(error instanceof AppError)) return { type: 'other', message };
   const { code, retryAfterSeconds } = error;
-  return { type: 'app', code, message, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) };
+  return {
+    type: 'app',
+    code,
+    message,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds: atLeastZero(retryAfterSeconds) }),
+  };
+}
+
+/** JSON has no other numbers than finite ones, and time does not run backwards. */
+function atLeastZero(value: number): number {
+  return Number.isFinite(value) ? Math.max(0, value) : 0;
 }
 
 /** The error again, on the other side. */

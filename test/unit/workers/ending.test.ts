@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Ending } from '../../../workers/ending.ts';
 import { latch } from '../../support/latch.ts';
 
@@ -82,5 +82,38 @@ describe('an ending', () => {
     await expect(later.unlessEnded(never)).rejects.toBe(second);
     settled.throwIfEnded();
     expect(settled.signal.aborted).toBe(false);
+  });
+
+  test('whose clock was stopped comes its whole time after the clock is started again', async () => {
+    vi.useFakeTimers();
+    try {
+      const ending = new Ending();
+      ending.endIn(100, () => first);
+      await vi.advanceTimersByTimeAsync(99);
+      const startClock = ending.stopClock();
+      await vi.advanceTimersByTimeAsync(1000);
+      ending.throwIfEnded();
+      startClock();
+      await vi.advanceTimersByTimeAsync(99);
+      ending.throwIfEnded();
+      await vi.advanceTimersByTimeAsync(1);
+      expect(() => ending.throwIfEnded()).toThrow(first);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('that has come starts no clock', () => {
+    vi.useFakeTimers();
+    try {
+      const ending = new Ending();
+      ending.endIn(100, () => second);
+      const startClock = ending.stopClock();
+      ending.end(first);
+      startClock();
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });

@@ -1,0 +1,148 @@
+/** Promise 3, the neighbour's part: whatever a job does to its process, and whoever kills a worker, costs no other job. */
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Misbehaviour } from '../fixtures/isolated-jobs/learning/misbehave.ts';
+import { type IsolatedSide, startIsolatedSide } from '../support/isolated-side.ts';
+import { endAll, eventually, type MillraceProcess } from '../support/millrace-process.ts';
+
+const INNOCENT = 40;
+const POISONS: readonly Misbehaviour[] = [
+  'abort',
+  'heap out of memory',
+  'buffers out of memory',
+  'an endless loop',
+  'segmentation fault',
+];
+const DEAD_WITHIN_MS = 60_000;
+
+let side: IsolatedSide;
+
+beforeAll(async () => {
+  side = await startIsolatedSide({
+    ISOLATED_MEMORY_MB: '256',
+    LEARNING_QUEUE_CONCURRENCY: '3',
+    SHUTDOWN_DEADLINE_MS: '6000',
+  });
+});
+
+afterEach(() => endAll());
+
+afterAll(() => side.stop());
+
+/** Processes of isolated jobs that a worker of this test has started, whoever is their parent by now. */
+function children(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => isChild(pid))
+    .map(Number);
+}
+
+function isChild(pid: string): boolean {
+  try {
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
+    return command.includes('isolated-child') && environment.includes(`KEY_PREFIX=${side.world.config.KEY_PREFIX}`);
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
+}
+
+const noneLeft = (ms: number) =>
+  eventually(
+    async () => children(),
+    (pids) => pids.length === 0,
+    ms,
+  );
+
+/** Enqueue jobs that never end, and wait until each is at it, in its own process. */
+async function endless(hows: readonly Misbehaviour[], more: object): Promise<string[]> {
+  const marks = hows.map((_how, n) => join(side.folder, `running-${Object.keys(more).length}-${n}`));
+  const ids = await Promise.all(
+    hows.map((how, n) => side.enqueue('learning.misbehave', { how, marks: marks[n] }, { attempts: 1, ...more })),
+  );
+  await eventually(
+    async () => marks.filter(existsSync),
+    (found) => found.length === hows.length,
+    30_000,
+  );
+  return ids;
+}
+
+async function calm(worker: MillraceProcess): Promise<void> {
+  await worker.end();
+  await noneLeft(5000);
+}
+
+describe('poison among innocent jobs', () => {
+  test('is dead after at most 3 crashes of its own process within 60 s, and no innocent job fails', async () => {
+    const worker = await side.worker();
+    const startedMs = Date.now();
+    const innocent: Promise<string>[] = [];
+    const poison: Promise<string>[] = [];
+    for (let n = 0; n < INNOCENT; n++) {
+      const how = POISONS[n / 5];
+      // Attempts enough for it to do more harm than it may.
+      const payload = { how, marks: '' };
+      if (how !== undefined)
+        poison.push(side.enqueue('learning.misbehave', payload, { attempts: 10, timeoutMs: 3000 }));
+      const isolated = n % 4 === 0;
+      const job = isolated ? 'learning.work-alone' : 'learning.follow-up';
+      // One attempt: a single failure would make it dead.
+      innocent.push(side.enqueue(job, isolated ? { how: 'result', n } : { n }, { attempts: 1 }));
+    }
+    const dead = await Promise.all(poison.map(async (id) => side.finished(await id, DEAD_WITHIN_MS)));
+    expect(Date.now() - startedMs).toBeLessThan(DEAD_WITHIN_MS);
+    expect(dead.map(({ state, attempts, error }) => [state, attempts.made, error?.code])).toEqual(
+      POISONS.map(() => ['dead', 3, 'isolated-crashed-often']),
+    );
+    const letters = (await side.services.inspector.dead('default', 'learning', 100)).map(({ id }) => id);
+    expect(letters.toSorted()).toEqual(dead.map(({ id }) => id).toSorted());
+
+    const views = await Promise.all(innocent.map(async (id) => side.finished(await id)));
+    expect(views.filter(({ state }) => state === 'completed')).toHaveLength(INNOCENT);
+    expect(views.filter(({ attempts }) => attempts.made !== 1)).toEqual([]);
+    expect(worker.output.split('\n').filter((line) => line.includes('"isolated job crashed"'))).toHaveLength(15);
+    await calm(worker);
+  });
+});
+
+describe('a worker that is killed from outside while isolated jobs run', () => {
+  test('leaves no process behind, and counts against none of them', async () => {
+    const doomed = await side.worker();
+    const ids = await endless(['an endless loop', 'an endless loop', 'ignores the signal'], { timeoutMs: 5000 });
+    expect(children().length).toBeGreaterThanOrEqual(3);
+    await doomed.end('SIGKILL');
+    await noneLeft(3000);
+    const heir = await side.worker();
+    const views = await Promise.all(ids.map((id) => side.finished(id)));
+    // Each had its one attempt, to its own end: the one that was taken from it counts for nothing.
+    for (const { state, attempts, error } of views) {
+      expect([state, attempts.made, error?.code]).toEqual(['dead', 1, 'attempt-timed-out']);
+    }
+    expect(heir.output.match(/"isolated job crashed"/g)).toHaveLength(3);
+    expect(heir.output).not.toMatch(/"crashes":[2-9]/);
+    await calm(heir);
+  });
+});
+
+describe('a worker that is told to stop while isolated jobs run', () => {
+  test('puts them back at its deadline, with no attempt spent, and leaves no process', async () => {
+    const stopping = await side.worker();
+    const ids = await endless(['an endless loop', 'an endless loop', 'ignores the signal'], {});
+    // Some stop a service by a signal to each of its processes.
+    for (const pid of children()) process.kill(pid, 'SIGTERM');
+    const stoppedMs = Date.now();
+    expect(await stopping.end('SIGTERM')).toMatchObject({ code: 0 });
+    expect(Date.now() - stoppedMs).toBeGreaterThan(2500);
+    expect(Date.now() - stoppedMs).toBeLessThan(8000);
+    expect(children()).toEqual([]);
+    for (const id of ids) {
+      const view = await side.services.inspector.job('default', id);
+      expect(view).toMatchObject({ state: 'waiting', attempts: { made: 0 }, error: null });
+    }
+    expect(stopping.output).not.toContain('"isolated job crashed"');
+  });
+});
