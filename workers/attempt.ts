@@ -65,7 +65,7 @@ export interface Attempt {
 
 /** The part of an attempt that its handler's context is made of: all there is of it in an isolated job's process. */
 export interface HandlerAttempt {
-  readonly job: Pick<TakenJob, 'id' | 'failedAttempts' | 'progress'>;
+  readonly job: Pick<TakenJob, 'id' | 'failedAttempts' | 'lastAttempt' | 'progress'>;
   readonly definition: Pick<JobDefinition, 'name'>;
   readonly envelope: Envelope;
   readonly ending: Ending;

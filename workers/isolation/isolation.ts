@@ -208,8 +208,8 @@ function ask(child: IsolatedProcess, { job, definition, envelope }: Attempt): Pr
       else if (reply.kind === 'progress' && !reporting) void report(reply.value);
       else child.kill(`It said "${reply.kind}" out of turn.`);
     });
-    const { id, failedAttempts } = job;
-    const order = { kind: 'run', job: { id, name: definition.name, failedAttempts }, envelope } as const;
+    const { id, failedAttempts, lastAttempt } = job;
+    const order = { kind: 'run', job: { id, name: definition.name, failedAttempts, lastAttempt }, envelope } as const;
     if (!child.say(order)) child.kill('Its payload is larger than what can be handed to a process.');
   });
 }

@@ -38,7 +38,7 @@ export const orderSchema = z.discriminatedUnion('kind', [
   /** Run this job. Said once, after `ready`. */
   z.object({
     kind: z.literal('run'),
-    job: z.object({ id: z.string(), name: z.string(), failedAttempts: z.int().min(0) }),
+    job: z.object({ id: z.string(), name: z.string(), failedAttempts: z.int().min(0), lastAttempt: z.boolean() }),
     envelope: envelopeSchema,
   }),
   /** The attempt has ended: stop, there is a second for it. */
