@@ -1,7 +1,8 @@
 /** Promise 3, the neighbour's part: whatever a job does to its process, and whoever kills a worker, costs no other job. */
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Misbehaviour } from '../fixtures/isolated-jobs/learning/misbehave.ts';
 import { type IsolatedSide, startIsolatedSide } from '../support/isolated-side.ts';
@@ -125,6 +126,36 @@ describe('a worker that is killed from outside while isolated jobs run', () => {
     expect(heir.output.match(/"isolated job crashed"/g)).toHaveLength(3);
     expect(heir.output).not.toMatch(/"crashes":[2-9]/);
     await calm(heir);
+  });
+});
+
+describe('a worker that is frozen while an isolated job runs', () => {
+  test('is taken over, and what both processes of the job apply is written once', async () => {
+    await sql`CREATE TABLE effects (n int, attempt int)`.execute(side.services.database);
+    const marks = join(side.folder, 'held');
+    const runners = (count: number) =>
+      eventually(
+        async () => (existsSync(marks) ? readFileSync(marks, 'utf8').trim().split('\n') : []),
+        (pids) => pids.length === count,
+        30_000,
+      );
+    const frozen = await side.worker();
+    const id = await side.enqueue('learning.work-alone', { how: 'held effect', n: 7, marks }, { attempts: 1 });
+    await runners(1);
+    frozen.kill('SIGSTOP');
+    const heir = await side.worker();
+    const pids = await runners(2);
+    // Both go on to their end, side by side.
+    writeFileSync(`${marks}-go`, '');
+    const view = await side.finished(id);
+    frozen.kill('SIGCONT');
+    expect(view).toMatchObject({ state: 'completed', attempts: { made: 1 } });
+    expect(pids).toContain(String((view.result as { by: number }).by));
+    const effects = await sql<{ n: number }>`SELECT n FROM effects`.execute(side.services.database);
+    expect(effects.rows).toEqual([{ n: 7 }]);
+    await frozen.end();
+    await calm(heir);
+    expect(await side.services.inspector.job('default', id)).toEqual(view);
   });
 });
 

@@ -106,6 +106,14 @@ describe.concurrent('an isolated job', () => {
     expect(await alone('fail')).toMatchObject({ state: 'dead', attempts: { made: 3 }, error });
   });
 
+  test('that ends when its signal says so has all its attempts', async () => {
+    expect(await alone('listen', { attempts: 4, timeoutMs: 200 })).toMatchObject({
+      state: 'dead',
+      attempts: { made: 4 },
+      error: { code: 'attempt-timed-out', message: 'The attempt took longer than 200 ms.' },
+    });
+  });
+
   test('with a result that its schema refuses is dead', async () => {
     expect(await alone('text')).toMatchObject({ state: 'dead', error: { code: 'result-invalid' } });
   });

@@ -129,13 +129,11 @@ export class IsolatedProcess {
     killGroup(this.pid);
   }
 
-  /** Kill it unless it ends by itself within `ms`; true: it had to be. Rejects when it cannot be ended. */
-  async end(ms: number, why: string): Promise<boolean> {
+  /** Kill it unless it ends by itself within `ms`. Rejects when it cannot be ended. */
+  async end(ms: number, why: string): Promise<ChildEnd> {
     await Promise.race([this.ended, pause(ms)]);
-    const running = !this.#over;
     this.kill(why);
-    await within(KILLED_MS, this.ended, () => new Error(`process ${this.pid} cannot be ended`));
-    return running;
+    return within(KILLED_MS, this.ended, () => new Error(`process ${this.pid} cannot be ended`));
   }
 
   #hear(text: string): void {

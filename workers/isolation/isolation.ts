@@ -106,15 +106,14 @@ export class Isolation implements Lifecycle {
   /** End a child whose attempt has ended. Returns what the attempt ends with. */
   async #abort(child: IsolatedProcess, attempt: Attempt, reason: unknown): Promise<unknown> {
     child.say({ kind: 'abort', error: carry(reason) });
-    const killed = await child.end(GRACE_MS, 'It went on after its attempt had ended.').catch(this.#cannotEnd);
-    // Only its own deadline says something about the job: an endless loop is as bad as a crash.
-    if (!killed || !isAppError(reason, 'attempt-timed-out')) return reason;
-    return this.#count(attempt, await child.ended, reason);
+    const end = await child.end(GRACE_MS, 'It went on after its attempt had ended.').catch(this.#cannotEnd);
+    // Only its own deadline says something about the job. Not to end after it is as bad as a crash, an endless loop.
+    if (end === undefined || end.code === 0 || !isAppError(reason, 'attempt-timed-out')) return reason;
+    return this.#count(attempt, end, reason);
   }
 
-  readonly #cannotEnd = (error: unknown): boolean => {
+  readonly #cannotEnd = (error: unknown): undefined => {
     this.#logger.error({ err: error }, 'an isolated job cannot be ended');
-    return false;
   };
 
   /** A child for one attempt; from now on another one gets ready for the next. */
