@@ -31,7 +31,8 @@ const TABLE_OWNERS =
 /** Computations of the domain: no store, no clock, no I/O. A job definition may import them. */
 const PURE =
   '^src/profiles/(?!(profiles|learning|learning-facts)[.]ts$)' +
-  '|^src/conversations/token-progress[.]ts$|^src/analytics/(day|histogram|series)[.]ts$';
+  '|^src/conversations/token-progress[.]ts$|^src/analytics/(day|histogram|series)[.]ts$' +
+  '|^src/media/(signatures|variants)[.]ts$';
 
 /** Library to the files that may import it. A library without a line here may not be imported at all. */
 const DOORS = {

@@ -16,6 +16,7 @@ const onOff = z.enum(['on', 'off']);
 const redisUrl = z.string().superRefine((url, context) => {
   for (const message of redisUrlProblems(url)) context.addIssue({ code: 'custom', message });
 });
+const bucket = z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be a bucket name');
 const secret = z.string().min(8, 'must have at least 8 characters');
 
 /** Loopback addresses: the only ones that `AUTH=off` may bind. */
@@ -101,6 +102,7 @@ const schema = z.object({
 
   // Work
   LEARNING_QUEUE_CONCURRENCY: whole(1, 500).default(5).describe('Learning jobs that one worker process runs at once.'),
+  MEDIA_QUEUE_CONCURRENCY: whole(1, 500).default(2).describe('Media jobs that one worker process runs at once.'),
   ANALYTICS_QUEUE_CONCURRENCY: whole(1, 500)
     .default(2)
     .describe('Analytics jobs that one worker process runs at once.'),
@@ -145,6 +147,35 @@ const schema = z.object({
     .default(30)
     .describe('Days for which applied effects, cancels and gathered requests are remembered: longer than any replay.'),
   EVENTS_KEEP_DAYS: whole(1, 3650).default(30).describe('Days for which events stay in their streams.'),
+
+  // Files
+  MEDIA_DIR: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Folder of files and of uploads under way; processes share it. Default: media/ in DATA_DIR.'),
+  MEDIA_MAX_BYTES: whole(1000, 2_000_000_000).default(25_000_000).describe('Bytes that a file may have.'),
+  MEDIA_KEEP_DAYS: whole(0, 36_500).default(30).describe('Days after its last use that a file is kept. 0: for ever.'),
+  MEDIA_LINK_KEY: z
+    .string()
+    .min(32, 'must have at least 32 characters: openssl rand -hex 32')
+    .optional()
+    .describe('Key that signs links to files, the same for all processes. Unset: one is made and kept in MEDIA_DIR.'),
+  MEDIA_LINK_MINUTES: whole(1, 10_080).default(60).describe('Minutes for which a link to a file is good.'),
+  MEDIA_FETCH_HTTP: onOff.default('off').describe('on: files may be fetched over plain http too; for development.'),
+  MEDIA_FETCH_PORTS: z
+    .string()
+    .regex(/^\d{1,5}(,\d{1,5})*$/, 'must look like 443,8443')
+    .default('443,8443,80,8080')
+    .describe('Ports that files may be fetched from.'),
+  S3_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'must be https://… or http://…' })
+    .optional()
+    .describe('S3-compatible store for files. Unset: MEDIA_DIR holds them.'),
+  S3_BUCKET: bucket.optional().describe('Bucket of the files; it must exist.'),
+  S3_REGION: z.string().min(1).default('us-east-1').describe('Region that requests to the S3 store are signed for.'),
+  S3_ACCESS_KEY: z.string().min(1).optional().describe('Access key of the S3 store.'),
+  S3_SECRET_KEY: z.string().min(1).optional().describe('Secret key of the S3 store.'),
 
   // One machine (`npm start`)
   DATA_DIR: z.string().min(1).default('.data').describe('Folder of the private stores and the state file.'),
@@ -225,7 +256,7 @@ function parse<S extends z.ZodType>(from: S, defaults: Environment, environment:
   const given = withoutEmpty({ ...defaults, ...withoutEmpty(environment) });
   const result = from.safeParse(given);
   const wrong = result.error?.issues.map((issue) => describeIssue(String(issue.path[0]), issue)) ?? [];
-  const lines = [...wrong, ...describeSpread(given)];
+  const lines = [...wrong, ...describeSpread(given), ...describeStorage(given)];
   if (result.success && lines.length === 0) return result.data;
   throw new ConfigError(lines);
 }
@@ -242,6 +273,12 @@ function describeSpread(given: Environment): string[] {
     if (!spreadsOverSlots(given[url] ?? '', prefix)) return [];
     return [`  ${name}: must hold a hash tag, because ${url} is a Cluster. Set ${name}=${cure}.`];
   });
+}
+
+function describeStorage(given: Environment): string[] {
+  if (given.S3_ENDPOINT === undefined) return [];
+  const missing = ['S3_BUCKET', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'].filter((name) => given[name] === undefined);
+  return missing.map((name) => `  ${name}: is not set, but S3_ENDPOINT is.`);
 }
 
 /** `NAME=` in a shell means "not set". */

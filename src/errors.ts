@@ -93,6 +93,16 @@ export const ERRORS = {
   'provider-failed': row(502, 'backoff', 'The provider failed, or broke off in the middle.', 'It is tried again by itself; look at the provider.'),
   'conversation-full': row(429, 'later', 'Too many messages wait for a reply.', 'Send the next one when some of them are answered.'),
 
+  // Files, pictures and what is fetched.
+  'media-not-found': row(404, 'never', 'There is no such file.', 'Upload it with POST /v1/media; files that nobody uses are removed.'),
+  'media-too-large': row(413, 'never', 'The file is larger than the limit.', 'Send a smaller file or picture, or raise the limit that the detail names.'),
+  'media-unsupported': row(415, 'never', 'This kind of file is not worked on.', 'Send a kind that docs/media.md lists; the bytes decide, not the name.'),
+  'media-damaged': row(422, 'never', 'The file is empty, cut off or damaged.', 'Send the whole file again.'),
+  'link-refused': row(403, 'never', 'This link has expired or is not ours.', 'Ask GET /v1/media/{id} for a fresh one.'),
+  'url-refused': row(422, 'never', 'This URL may not be fetched.', 'Name a public https URL, or upload the file with POST /v1/media.'),
+  'fetch-refused': row(502, 'never', 'The other server does not give the file.', 'Open the URL yourself, or upload the file with POST /v1/media.'),
+  'fetch-failed': row(502, 'backoff', 'The file could not be fetched.', 'It is tried again by itself.'),
+
   // How an attempt ended.
   'attempt-timed-out': row(504, 'backoff', 'The attempt passed its deadline.', 'Raise timeoutMs or make the work smaller.'),
   'isolated-crashed': row(500, 'backoff', 'The process of an isolated job has crashed.', 'Read the detail; the log has what it printed.'),

@@ -32,11 +32,16 @@ import type { Identities } from './journal/claim.ts';
 import { type Deadline, type Lifecycle, Parts } from './lifecycle.ts';
 import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
+import { MediaFiles } from './media/files.ts';
+import { MediaLinks } from './media/links.ts';
 import type { Metrics } from './monitoring/metrics.ts';
 import { Learning } from './profiles/learning.ts';
 import { LearningFacts } from './profiles/learning-facts.ts';
 import { Profiles } from './profiles/profiles.ts';
 import { ChatModel } from './providers/chat-model.ts';
+import { Fetcher } from './providers/fetcher.ts';
+import { Images } from './providers/images.ts';
+import { mediaFolder, storageFor } from './providers/media-storage.ts';
 import type { Model } from './providers/model.ts';
 import type { Catalog } from './queue/catalog.ts';
 import { FinishedJobs } from './queue/finished-jobs.ts';
@@ -93,6 +98,10 @@ export class Services implements Lifecycle {
   /** What happens in this process, counted. */
   readonly tally: Tally;
   readonly apiKeys: ApiKeys;
+  readonly media: MediaFiles;
+  readonly mediaLinks: MediaLinks;
+  readonly fetcher: Fetcher;
+  readonly images: Images;
   readonly queues: Queues;
   /** The journal and what belongs to it; a process without one has none. */
   readonly acceptance: Acceptance | undefined;
@@ -165,6 +174,22 @@ export class Services implements Lifecycle {
       keepDays: config.ANALYTICS_KEEP_DAYS,
     });
     this.reports = new Reports({ database: this.database, analytics: this.analytics });
+    this.media = new MediaFiles({
+      database: this.database,
+      storage: storageFor(config),
+      maxBytes: config.MEDIA_MAX_BYTES,
+      keepDays: config.MEDIA_KEEP_DAYS,
+    });
+    this.mediaLinks = new MediaLinks({
+      key: config.MEDIA_LINK_KEY,
+      folder: mediaFolder(config),
+      minutes: config.MEDIA_LINK_MINUTES,
+    });
+    this.fetcher = new Fetcher({
+      allowHttp: config.MEDIA_FETCH_HTTP === 'on',
+      ports: config.MEDIA_FETCH_PORTS.split(',').map(Number),
+    });
+    this.images = new Images();
 
     const { catalog: definitions, ledger, collectedRequests, redisBreaker: breaker } = this;
     this.queues = this.#parts.add(

@@ -44,6 +44,18 @@ export class HandlerContext implements JobContext {
     return this.#attempt.tools.services.housekeeping;
   }
 
+  get media() {
+    return this.#attempt.tools.services.media;
+  }
+
+  get fetcher() {
+    return this.#attempt.tools.services.fetcher;
+  }
+
+  get images() {
+    return this.#attempt.tools.services.images;
+  }
+
   get job(): JobContext['job'] {
     const { job, definition, envelope } = this.#attempt;
     return {

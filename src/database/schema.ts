@@ -212,6 +212,21 @@ interface AnalyticsDaysTable {
   rolled_up_at: Generated<Date>;
 }
 
+/** A file. Its bytes lie in the storage under `object_key`. `id` is their SHA-256. */
+interface MediaFilesTable {
+  tenant: string;
+  id: string;
+  object_key: string;
+  /** bigint: pg hands it over as text. */
+  bytes: ColumnType<string, number, number>;
+  type: string;
+  width: number | null;
+  height: number | null;
+  origin: 'upload' | 'url' | 'made';
+  created_at: Generated<Date>;
+  last_used_at: ColumnType<Date, Date | undefined, Date>;
+}
+
 export interface Tables {
   ledger: LedgerTable;
   collected_requests: CollectedRequestsTable;
@@ -230,6 +245,7 @@ export interface Tables {
   analytics_batches: AnalyticsBatchesTable;
   analytics_usage: AnalyticsUsageTable;
   analytics_days: AnalyticsDaysTable;
+  media_files: MediaFilesTable;
 }
 
 /** The transaction that `apply` hands to a handler. */

@@ -10,8 +10,11 @@ import type { Replies } from '../conversations/replies.ts';
 import type { Transaction } from '../database/schema.ts';
 import type { Announcement, EventType } from '../events/event.ts';
 import type { Logger } from '../logger.ts';
+import type { MediaFiles } from '../media/files.ts';
 import type { Learning } from '../profiles/learning.ts';
 import type { Profiles } from '../profiles/profiles.ts';
+import type { Fetcher } from '../providers/fetcher.ts';
+import type { Images } from '../providers/images.ts';
 import type { Resource } from '../resources.ts';
 import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
 import type { Housekeeping } from './housekeeping.ts';
@@ -25,6 +28,11 @@ export interface JobServices {
   readonly analytics: Analytics;
   /** What grows old in the stores, for the jobs that remove it. */
   readonly housekeeping: Housekeeping;
+  /** Files that callers bring and jobs make. */
+  readonly media: MediaFiles;
+  /** Downloads what callers name. */
+  readonly fetcher: Fetcher;
+  readonly images: Images;
 }
 
 /** The second argument of a handler. */

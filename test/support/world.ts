@@ -57,6 +57,7 @@ export async function createWorld({
     KEY_PREFIX: `${name}:`,
     CACHE_KEY_PREFIX: `${name}-cache:`,
     JOURNAL_DIR: join(tmpdir(), `millrace-journal-${process.pid}-${name}`),
+    MEDIA_DIR: join(tmpdir(), `millrace-media-${process.pid}-${name}`),
     AUTH: 'off',
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'silent',
     ...environment,
@@ -83,6 +84,7 @@ function withDatabase(url: string, number: number): string {
 
 async function close(config: Config, name: string): Promise<void> {
   await rm(config.JOURNAL_DIR ?? '', { recursive: true, force: true });
+  await rm(config.MEDIA_DIR ?? '', { recursive: true, force: true });
   const problems = [
     ...(await closeRedis(config.REDIS_URL, [`${config.QUEUE_PREFIX}:`, config.KEY_PREFIX])),
     ...(await closeRedis(config.REDIS_CACHE_URL, [config.CACHE_KEY_PREFIX])),
