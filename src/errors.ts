@@ -41,6 +41,7 @@ export const ERRORS = {
   'unsupported-encoding': row(415, 'never', 'This content encoding is not accepted.', 'Send identity, gzip, deflate or br.'),
   'method-not-allowed': row(405, 'never', 'This path does not answer that method.', 'Use a method that the Allow header lists.'),
   'not-found': row(404, 'never', 'There is nothing at this path.', 'See GET /v1/definitions and the README for the paths.'),
+  'range-not-satisfiable': row(416, 'never', 'The file has no such bytes.', 'Ask for a range within the length that Content-Range names.'),
   'headers-too-large': row(431, 'never', 'The header fields are larger than the limit.', 'Send at most 16 KB of headers.'),
   'request-timeout': row(
     408,

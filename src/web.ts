@@ -17,6 +17,7 @@ import { conversationRoutes } from './http/routes/conversations.ts';
 import { flowRoutes } from './http/routes/flows.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
+import { mediaRoutes } from './http/routes/media.ts';
 import { profileRoutes } from './http/routes/profile.ts';
 import { queueRoutes } from './http/routes/queues.ts';
 import { HttpServer } from './http/server.ts';
@@ -108,6 +109,7 @@ export class WebProcess implements Lifecycle {
         ...queueRoutes({ catalog, inspector }),
         ...profileRoutes({ producer, profiles }),
         ...flowRoutes({ flows }),
+        ...mediaRoutes({ media: services.media, links: services.mediaLinks }),
         ...conversationRoutes({ conversations, characters, tokenUsage }),
         ...analyticsRoutes({ reports: services.reports }),
       ],

@@ -59,6 +59,22 @@ export function requireLines({ headers }: IncomingMessage): void {
   });
 }
 
+/** Throws unless the body may be one file of at most `maxBytes`: there, not a form, and not compressed on the way. */
+export function requireFile({ headers }: IncomingMessage, maxBytes: number): void {
+  // What `curl --data-binary` calls a form is one file, this is not.
+  if (/^multipart\//i.test(headers['content-type'] ?? '')) {
+    throw new AppError('unsupported-media-type', 'Send the bytes of the file as the body, not as a form.');
+  }
+  if (decoderFor(headers['content-encoding']) !== undefined) {
+    throw new AppError('unsupported-encoding', 'A file may not be compressed on the way.', {
+      headers: { 'Accept-Encoding': 'identity' },
+    });
+  }
+  if (declaredBytes(headers) > maxBytes) {
+    throw new AppError('media-too-large', `The file has more than ${maxBytes} bytes (MEDIA_MAX_BYTES).`);
+  }
+}
+
 function wrongType(wanted: string): AppError {
   return new AppError('unsupported-media-type', `Content-Type must be ${wanted}, in UTF-8.`, {
     headers: { Accept: wanted },

@@ -9,7 +9,8 @@
 import type { Request } from 'express';
 import { AppError } from '../errors.ts';
 import { DEFAULT_TENANT } from '../resources.ts';
-import { readJsonText, requireLines } from './body.ts';
+import { readJsonText, requireFile, requireLines } from './body.ts';
+import { sendContent } from './content.ts';
 import { type Exchange, JSON_TYPE } from './exchange.ts';
 import { fitting, jsonOf, refused } from './fitting.ts';
 import { Items } from './items.ts';
@@ -17,8 +18,9 @@ import { elementsOf } from './json-elements.ts';
 import { LineStream } from './line-stream.ts';
 import type { Authenticate, Caller } from './middleware/authentication.ts';
 import { queryOf } from './query.ts';
-import type { BatchRoute, ItemSource, Route, RouteAnswer, Row } from './route.ts';
+import type { BatchRoute, ItemSource, Route, RouteAnswer, Row, UploadRoute } from './route.ts';
 import { RoutedRequest } from './routed-request.ts';
+import { UploadStream } from './upload-stream.ts';
 
 /** A path parameter, once decoded: printable ASCII without slashes and spaces. */
 const PARAMETER = /^[!-.0-[\]-~]{1,256}$/;
@@ -37,11 +39,15 @@ export async function dispatch(
     const caller = route.access === 'open' ? NOBODY : await authenticate(request.headers);
     if (route.access === 'operator' && !caller.operator) throw new AppError('forbidden', 'This is for operators only.');
     if ('item' in route) return await dispatchItems(route, caller, request, exchange);
+    if ('receive' in route) return await dispatchUpload(route, caller, request, exchange);
     const params = paramsFor(route, request.params);
     const query = queryFor(route, request.url);
     const bodyText = route.body === undefined ? '' : await readJsonText(request, route.maxBodyBytes);
     const body = route.body && fitting(route.body, jsonOf(bodyText, 'body'), 'The body is wrong.');
-    exchange.answer(await route.handle(new RoutedRequest(exchange, caller, params, query, body, bodyText)));
+    const answer = await route.handle(new RoutedRequest(exchange, caller, params, query, body, bodyText));
+    const { status = 200, headers = {}, content } = answer;
+    if (content === undefined) exchange.answer(answer);
+    else await sendContent(exchange, { status, headers, content });
   } catch (error) {
     exchange.fail(error);
   }
@@ -57,6 +63,17 @@ async function dispatchItems(route: BatchRoute, caller: Caller, request: Request
   } else {
     requireLines(request);
     await new LineStream({ exchange, items, noun: route.noun }).run();
+  }
+}
+
+async function dispatchUpload(route: UploadRoute, caller: Caller, request: Request, exchange: Exchange): Promise<void> {
+  const routed = new RoutedRequest(exchange, caller, NONE, queryFor(route, request.url));
+  requireFile(request, route.maxBytes);
+  try {
+    exchange.answer(await route.receive(new UploadStream(request, exchange.response), routed));
+  } catch (error) {
+    // What was not taken is not worth waiting for.
+    exchange.fail(error, { close: !request.complete });
   }
 }
 

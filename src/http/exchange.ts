@@ -115,6 +115,21 @@ export class Exchange {
     return true;
   }
 
+  /** Begin an answer that is a file; `headers` replace the usual ones of the same name. False when it is too late for one. */
+  beginContent(status: number, headers: Readonly<Record<string, string>>): boolean {
+    const { request, response } = this;
+    if (response.headersSent || isGone(request, response)) return false;
+    const own = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+    const usual = this.#setting.headers;
+    for (let at = 0; at + 1 < usual.length; at += 2) {
+      const [name = '', value = ''] = usual.slice(at, at + 2);
+      if (!own.has(name.toLowerCase())) response.setHeader(name, value);
+    }
+    response.setHeader('X-Request-Id', this.requestId);
+    response.writeHead(status, headers);
+    return true;
+  }
+
   /** Note that there is nobody left to answer. */
   gone(message: string, error?: unknown): void {
     this.logger.debug({ ...(error !== undefined && { err: error }) }, message);

@@ -7,6 +7,7 @@
 
 import type { z } from 'zod';
 import type { Logger } from '../logger.ts';
+import type { Content } from './content.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -46,7 +47,7 @@ export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown>
   readonly header: (name: string) => string | undefined;
 }
 
-/** What a handler gives back: `body` becomes JSON, `text` goes out as it is; neither, without a status, is 204. */
+/** What a handler gives back: `body` becomes JSON, `text` and `content` go out as they are; nothing, without a status, is 204. */
 export interface RouteAnswer {
   /** HTTP status; default 200, or 204 when there is nothing to say. */
   readonly status?: number;
@@ -54,6 +55,8 @@ export interface RouteAnswer {
   readonly body?: unknown;
   /** A text sent as it is; `text/plain` in UTF-8 unless `Content-Type` is among the headers. */
   readonly text?: string;
+  /** A file, sent as the client takes it; `Content-Type` stands among the headers. */
+  readonly content?: Content;
   /** Extra headers. `Content-Type` and `Cache-Control` (default `no-store`) may be replaced here. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -119,8 +122,30 @@ export interface BatchRoute<Item = unknown> {
   handleItem(item: Item, request: BatchRequest): Promise<object>;
 }
 
-/** A row of the table, of either kind. */
-export type Row = Route | BatchRoute;
+/** What is known of a request that brings a file. */
+export type UploadRequest = BatchRequest & Pick<RouteRequest, 'signal'>;
+
+/** A row whose body is one file, taken as it comes. */
+export interface UploadRoute {
+  readonly method: 'POST';
+  /** As in `Route`, without parameters. */
+  readonly path: string;
+  readonly access: Access;
+  /** One sentence for the API's description. */
+  readonly about: string;
+  /** A body that says it is longer is refused unread; `receive` refuses one that does not say so. */
+  readonly maxBytes: number;
+  /** Take the bytes and answer. Fails with what `source` throws. */
+  receive(source: AsyncIterable<Uint8Array>, request: UploadRequest): Promise<RouteAnswer>;
+}
+
+/** A row of the table, of any kind. */
+export type Row = Route | BatchRoute | UploadRoute;
+
+/** A row for a file. */
+export function defineUploadRoute(route: UploadRoute): UploadRoute {
+  return route;
+}
 
 /** A row for many items whose handler is typed by its schema. */
 export function defineBatchRoute<Item>(route: BatchRoute<Item>): BatchRoute {

@@ -16,6 +16,9 @@ import type { ByteRange, Draft, Storage, Swept } from '../providers/storage.ts';
 import { Measured } from './measured.ts';
 import { sweepMedia } from './sweep.ts';
 
+/** Bytes as they come; a list of pieces will do. */
+export type ByteSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 /** Where a file came from: a request's body, an address, or a job. */
 export type MediaOrigin = 'upload' | 'url' | 'made';
 
@@ -83,7 +86,7 @@ export class MediaFiles {
    * Keep all of `source`. Throws `media-too-large` as soon as it is, `media-damaged` when it is empty,
    * `store-unavailable`, and whatever `source` throws; nothing is kept then.
    */
-  async add(tenant: string, source: AsyncIterable<Uint8Array>, options: AddOptions): Promise<Added> {
+  async add(tenant: string, source: ByteSource, options: AddOptions): Promise<Added> {
     const measured = new Measured(source, this.maxBytes);
     const draft = await this.#storage.receive(measured, options.signal);
     try {

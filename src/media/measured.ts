@@ -5,14 +5,14 @@ import { AppError } from '../errors.ts';
 import { SIGNATURE_BYTES, typeOf } from './signatures.ts';
 
 export class Measured implements AsyncIterable<Uint8Array> {
-  readonly #source: AsyncIterable<Uint8Array>;
+  readonly #source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
   readonly #maxBytes: number;
   readonly #hash = createHash('sha256');
   #head = Buffer.alloc(0);
   #bytes = 0;
   #id: string | undefined;
 
-  constructor(source: AsyncIterable<Uint8Array>, maxBytes: number) {
+  constructor(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, maxBytes: number) {
     this.#source = source;
     this.#maxBytes = maxBytes;
   }

@@ -11,9 +11,9 @@ export const SIGNATURE_BYTES = 64;
 /** The type of a file that nobody here works on. */
 export const UNKNOWN_TYPE = 'application/octet-stream';
 
-/** Pictures that `media.resize-image` takes, by type. */
-export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'image/webp', 'image/avif'] as const;
-export type PictureType = (typeof PICTURE_TYPES)[number];
+/** Families of pictures that `media.resize-image` takes. */
+const PICTURE_FORMATS = ['jpeg', 'png', 'webp', 'avif'] as const;
+export type PictureFormat = (typeof PICTURE_FORMATS)[number];
 
 /** Fixed bytes at fixed places, first match wins. */
 const SIGNATURES: readonly (readonly [type: string, ...parts: (readonly [at: number, bytes: string])[]])[] = [
@@ -34,9 +34,9 @@ export function typeOf(head: Uint8Array): string {
   return found?.[0] ?? containerType(text) ?? mpegType(head) ?? UNKNOWN_TYPE;
 }
 
-/** Is it a picture that we can work on? */
-export function isPicture(type: string): type is PictureType {
-  return (PICTURE_TYPES as readonly string[]).includes(type);
+/** The family of a picture that we can work on; undefined for any other file. */
+export function pictureFormat(type: string): PictureFormat | undefined {
+  return PICTURE_FORMATS.find((format) => type === `image/${format}`);
 }
 
 /** ISO base media files: a length, `ftyp`, the major brand, a version, and the brands it is compatible with. */

@@ -4,7 +4,7 @@
  * A variant is never larger than its original.
  */
 
-import type { PictureType } from './signatures.ts';
+import type { PictureFormat } from './signatures.ts';
 
 /** How a picture meets its box: cut to fill it, or whole inside it. */
 export type Fit = 'cover' | 'inside';
@@ -26,13 +26,6 @@ export const VARIANTS = {
 
 export type VariantName = keyof typeof VARIANTS;
 export const VARIANT_NAMES = ['thumb', 'small', 'medium', 'large'] as const satisfies readonly VariantName[];
-
-export type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif';
-
-/** The family of a picture. */
-export function formatOf(type: PictureType): PictureFormat {
-  return type.slice('image/'.length) as PictureFormat;
-}
 
 /** The formats of each variant: the original's family, and the two small ones. */
 export function formatsFor(original: PictureFormat): readonly PictureFormat[] {

@@ -71,9 +71,10 @@ export class S3Storage implements Storage {
   }
 
   async open(key: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable | undefined> {
-    const headers = range && { Range: `bytes=${range.start}-${range.end}` };
+    const headers = range && { range: `bytes=${range.start}-${range.end}` };
     const answer = await this.#send('GET', urlPath(key), { ...(headers && { headers }), signal });
     if (answer === undefined || answer.body === null) return undefined;
+    if (range !== undefined && answer.status !== 206) throw away('ignores ranges');
     return Readable.fromWeb(answer.body as ReadableStream<Uint8Array>);
   }
 
@@ -90,7 +91,7 @@ export class S3Storage implements Storage {
   async *pages(signal: AbortSignal): AsyncIterable<readonly StoredObject[]> {
     let after = '';
     for (;;) {
-      const query = `?list-type=2&max-keys=${PAGE}${after === '' ? '' : `&start-after=${encodeURIComponent(after)}`}`;
+      const query = `?marker=${encodeURIComponent(after)}&max-keys=${PAGE}`;
       const answer = await this.#send('GET', '', { query, signal });
       const xml = (await answer?.text()) ?? '';
       const found = [...xml.matchAll(/<Contents>(.*?)<\/Contents>/gs)].map(([, content = '']) => objectOf(content));
@@ -109,9 +110,9 @@ export class S3Storage implements Storage {
   async #put(key: string, path: string, signal: AbortSignal | undefined): Promise<void> {
     const { size } = await stat(path);
     const body = createReadStream(path);
-    const ms = REQUEST_MS + (size / SLOWEST) * 1000;
+    const ms = REQUEST_MS + Math.ceil((size / SLOWEST) * 1000);
     try {
-      const headers = { 'Content-Length': String(size), 'Content-Type': 'application/octet-stream' };
+      const headers = { 'content-length': String(size), 'content-type': 'application/octet-stream' };
       await drained(await this.#send('PUT', urlPath(key), { body, headers, ms, signal }));
     } finally {
       body.destroy();
@@ -126,7 +127,7 @@ export class S3Storage implements Storage {
       // Signed without the body, which is on its way only once; TLS keeps it whole.
       const signed = await this.#client.sign(this.#bucketUrl + path + query, {
         method,
-        headers: { ...headers, 'X-Amz-Content-Sha256': 'UNSIGNED-PAYLOAD' },
+        headers: { ...headers, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
       });
       const answer = await fetch(signed.url, {
         method,
