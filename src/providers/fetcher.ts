@@ -92,9 +92,9 @@ export class Fetcher {
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
       const answer = await this.#ask(url, signal);
       const { statusCode = 0, headers } = answer;
-      if (!REDIRECTS.has(statusCode)) return answer;
+      if (!REDIRECTS.has(statusCode) || headers.location === undefined) return answer;
       answer.destroy();
-      url = parse(headers.location ?? '', url);
+      url = parse(headers.location, url);
     }
     throw new AppError('fetch-refused', `The other server redirects more than ${MOST_REDIRECTS} times.`);
   }
