@@ -26,8 +26,11 @@ COPY --from=build /app/dist dist
 COPY package.json Procfile ./
 # Accepted jobs wait here while Redis is away: it must outlive the container.
 ENV JOURNAL_DIR=/var/lib/millrace/journal
-RUN mkdir -p "$JOURNAL_DIR" && chown node:node "$JOURNAL_DIR" && chmod 700 "$JOURNAL_DIR"
-VOLUME /var/lib/millrace/journal
+# Files of callers, shared by web and workers.
+ENV MEDIA_DIR=/var/lib/millrace/media
+RUN mkdir -p "$JOURNAL_DIR" "$MEDIA_DIR" && chown node:node "$JOURNAL_DIR" "$MEDIA_DIR" \
+  && chmod 700 "$JOURNAL_DIR" "$MEDIA_DIR"
+VOLUME /var/lib/millrace/journal /var/lib/millrace/media
 USER node
 EXPOSE 3001
 CMD ["node", "dist/src/server.js"]

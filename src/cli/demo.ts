@@ -6,10 +6,11 @@ import { Api } from './demo/api.ts';
 import { playCharts } from './demo/charts.ts';
 import { playConversation } from './demo/conversation.ts';
 import { playLearning } from './demo/learning.ts';
+import { playMedia } from './demo/media.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The stops of the tour, in order. */
-const STOPS = [playLearning, playConversation, playCharts];
+const STOPS = [playLearning, playMedia, playConversation, playCharts];
 
 const HELP = `
 Start the service first: npm start. The edits are those of src/cli/demo/edits.json.

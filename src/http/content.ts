@@ -5,17 +5,10 @@
  * ends the connection, so that a part is never taken for the whole.
  */
 
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { isGone } from './answer.ts';
 import type { Exchange } from './exchange.ts';
-
-/** The bytes of an answer. */
-export interface Content {
-  readonly stream: Readable;
-  /** How many there are. */
-  readonly bytes: number;
-}
+import type { Content } from './route.ts';
 
 export interface ContentAnswer {
   readonly status: number;

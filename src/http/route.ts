@@ -5,9 +5,9 @@
  * fitted: it never touches Express, the socket or a header that was not asked for by name.
  */
 
+import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { Logger } from '../logger.ts';
-import type { Content } from './content.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -45,6 +45,14 @@ export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown>
   readonly signal: AbortSignal;
   /** A header's value; the name in any case. */
   readonly header: (name: string) => string | undefined;
+}
+
+/** The bytes of an answer that is a file. */
+export interface Content {
+  /** Closed by who sends it. */
+  readonly stream: Readable;
+  /** How many there are. */
+  readonly bytes: number;
 }
 
 /** What a handler gives back: `body` becomes JSON, `text` and `content` go out as they are; nothing, without a status, is 204. */

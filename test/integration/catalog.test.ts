@@ -33,7 +33,7 @@ describe('loadCatalog', () => {
   test('finds the definitions of the service', async () => {
     const catalog = await loadCatalog(REAL_JOBS);
     expect(catalog.all.map(({ name }) => name)).toContain('learning.process-edit');
-    expect(catalog.queues).toEqual(expect.arrayContaining(['ai', 'cleanup', 'learning']));
+    expect(catalog.queues).toEqual(['ai', 'analytics', 'cleanup', 'email', 'learning', 'media']);
   });
 
   test.each([

@@ -5,7 +5,6 @@ import { readdir, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { Deadline, pause } from '../../src/lifecycle.ts';
 import { REAL_JOBS } from '../support/producer-side.ts';
 import { speak } from '../support/raw-http.ts';
 import { openWebSite, type WebAnswer, type WebSite } from '../support/web-site.ts';
@@ -46,15 +45,8 @@ const upload = async (content: Buffer, key = acme, headers: Record<string, strin
 const ask = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
   fetch(base() + path, { method, headers });
 
-/** Drafts that lie in the folder once the last request has been dealt with. */
-const drafts = async () => {
-  const deadline = Deadline.in(3000);
-  for (;;) {
-    const names = await readdir(join(folder(), 'uploads')).catch(() => []);
-    if (names.length === 0 || deadline.leftMs === 0) return names;
-    await pause(20);
-  }
-};
+/** Drafts that lie in the folder. */
+const drafts = () => readdir(join(folder(), 'uploads')).catch(() => []);
 
 const rows = async () => {
   const { database } = site.web.services;
@@ -66,7 +58,7 @@ const head = (lines: readonly string[]) =>
 
 describe('POST /v1/media', () => {
   afterEach(async () => {
-    expect(await drafts()).toEqual([]);
+    await expect.poll(drafts, { timeout: 3000 }).toEqual([]);
   });
 
   it('takes bytes of any content type, and says what they are', async () => {
@@ -162,7 +154,7 @@ describe('POST /v1/media', () => {
         expected: 0,
         hangUp,
       });
-      expect(await drafts()).toEqual([]);
+      await expect.poll(drafts, { timeout: 3000 }).toEqual([]);
       expect(await rows()).toEqual(before);
     },
   );
@@ -302,14 +294,12 @@ describe('a signed link', () => {
     socket.write(`GET ${link} HTTP/1.1\r\nHost: a\r\n\r\n`);
     await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
-    const deadline = Deadline.in(3000);
     const open = async () => {
       const links = await Promise.all(
         (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
       );
       return links.filter((path) => path.startsWith(join(folder(), 'files')));
     };
-    while ((await open()).length > 0 && deadline.leftMs > 0) await pause(20);
-    expect(await open()).toEqual([]);
+    await expect.poll(open, { timeout: 3000 }).toEqual([]);
   });
 });

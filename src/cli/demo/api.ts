@@ -27,19 +27,29 @@ export class Api {
 
   /** Call and read the answer. Throws `work-refused` for a refusal, `store-unavailable` when nothing answers. */
   async call<T>(schema: z.ZodType<T>, method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> {
-    const response = await this.#fetch(method, path, body);
+    const json = body === undefined ? undefined : JSON.stringify(body);
+    return this.#read(schema, method, path, await this.#fetch(method, path, 'application/json', json));
+  }
+
+  /** Send the bytes of a file, and read the answer. Throws as `call` does. */
+  async upload<T>(schema: z.ZodType<T>, path: string, content: Buffer): Promise<T> {
+    const response = await this.#fetch('POST', path, 'application/octet-stream', content);
+    return this.#read(schema, 'POST', path, response);
+  }
+
+  async #read<T>(schema: z.ZodType<T>, method: string, path: string, response: Response): Promise<T> {
     const answer: unknown = await response.json();
     if (response.ok) return schema.parse(answer);
     throw new AppError('work-refused', `${method} ${path} answered ${response.status}: ${JSON.stringify(answer)}`);
   }
 
-  async #fetch(method: string, path: string, body: unknown): Promise<Response> {
+  async #fetch(method: string, path: string, type: string, body: string | Buffer | undefined): Promise<Response> {
     try {
       return await fetch(this.#base + path, {
         method,
-        headers: { ...this.#headers, 'content-type': 'application/json' },
+        headers: { ...this.#headers, 'content-type': type },
         signal: AbortSignal.timeout(CALL_MS),
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(body !== undefined && { body }),
       });
     } catch (error) {
       const cure = 'Start the service with `npm start` in another terminal, or name it with --url.';
