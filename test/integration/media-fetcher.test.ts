@@ -1,7 +1,10 @@
 /** The fetcher against real servers on loopback, which only these tests may reach: redirects, sizes, stalls, names. */
 
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
+import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fetcher, type FetcherOptions } from '../../src/providers/fetcher.ts';
@@ -156,5 +159,44 @@ describe('fetching a file', () => {
     const socket = seen[0]?.socket;
     if (socket?.destroyed === false) await new Promise((resolve) => socket.once('close', resolve));
     expect(socket?.destroyed).toBe(true);
+  });
+});
+
+describe('fetching over TLS', () => {
+  const trusted = readFileSync(join(import.meta.dirname, '../fixtures/tls/there.test.crt'), 'utf8');
+  const key = readFileSync(join(import.meta.dirname, '../fixtures/tls/there.test.key'), 'utf8');
+  const names: unknown[] = [];
+  let secure: SecureServer;
+  let securePort: number;
+
+  beforeAll(async () => {
+    secure = createSecureServer({ key, cert: trusted }, (_request, response) => response.end(content));
+    secure.on('secureConnection', (socket) => names.push(socket.servername));
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+    const address = secure.address();
+    securePort = typeof address === 'object' && address !== null ? address.port : 0;
+  });
+
+  afterAll(() => {
+    secure.closeAllConnections();
+    secure.close();
+  });
+
+  const over = (name: string, options: Partial<FetcherOptions>) =>
+    buffer(
+      fetcher({ allowHttp: false, ports: [securePort], ...options }).fetch(`https://${name}:${securePort}/file`, {
+        maxBytes: 1_000_000,
+        signal: forever,
+      }),
+    );
+
+  it('asks for the name of the URL at the address that was looked at, and checks the certificate against it', async () => {
+    expect((await over('there.test', { ca: trusted })).equals(content)).toBe(true);
+    expect(names).toEqual(['there.test']);
+  });
+
+  it('trusts no certificate of another name, and none that nobody vouches for', async () => {
+    await expect(over('elsewhere.test', { ca: trusted })).rejects.toMatchObject({ code: 'fetch-failed' });
+    await expect(over('there.test', {})).rejects.toMatchObject({ code: 'fetch-failed' });
   });
 });

@@ -10,6 +10,7 @@ export interface S3Server {
   readonly environment: Readonly<
     Record<'S3_ENDPOINT' | 'S3_BUCKET' | 'S3_REGION' | 'S3_ACCESS_KEY' | 'S3_SECRET_KEY', string>
   >;
+  /** May be called twice. */
   close(): Promise<void>;
 }
 
@@ -22,6 +23,7 @@ export async function startS3(): Promise<S3Server> {
   const address = '127.0.0.1';
   const server = new S3rver({ port: 0, address, silent: true, directory, configureBuckets: [{ name: BUCKET }] });
   const { port } = await server.run();
+  let closing: Promise<void> | undefined;
   return {
     environment: {
       S3_ENDPOINT: `http://${address}:${port}`,
@@ -30,9 +32,9 @@ export async function startS3(): Promise<S3Server> {
       S3_ACCESS_KEY: KEY,
       S3_SECRET_KEY: KEY,
     },
-    close: async () => {
-      await server.close();
-      await rm(directory, { recursive: true, force: true });
+    close: () => {
+      closing ??= server.close().then(() => rm(directory, { recursive: true, force: true }));
+      return closing;
     },
   };
 }
