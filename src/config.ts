@@ -177,6 +177,22 @@ const schema = z.object({
   S3_ACCESS_KEY: z.string().min(1).optional().describe('Access key of the S3 store.'),
   S3_SECRET_KEY: z.string().min(1).optional().describe('Secret key of the S3 store.'),
 
+  // Speech
+  SPEECH_URL: z
+    .url({ protocol: /^https?$/, error: 'must be http://… or https://…' })
+    .optional()
+    .describe('Base address, without /v1, of a service that speaks the OpenAI transcription protocol. Unset: offline.'),
+  SPEECH_API_KEY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Key for SPEECH_URL, sent as a Bearer token. Unset: none is sent.'),
+  SPEECH_MODEL: z.string().min(1).max(200).default('whisper-1').describe('Name of the model at SPEECH_URL.'),
+  SPEECH_OFFLINE: onOff
+    .default('on')
+    .describe('on: without SPEECH_URL, pocketsphinx transcribes (basic English). off: nothing does.'),
+  AUDIO_MAX_SECONDS: whole(1, 3600).default(600).describe('Seconds that a recording may last to be transcribed.'),
+
   // One machine (`npm start`)
   DATA_DIR: z.string().min(1).default('.data').describe('Folder of the private stores and the state file.'),
   FORMATION: z
@@ -187,7 +203,9 @@ const schema = z.object({
   MILLRACE_INSTALL: z
     .enum(['auto', 'never'])
     .default('auto')
-    .describe('auto: install a missing redis-server with apt or brew. never: say how instead.'),
+    .describe(
+      'auto: install a missing redis-server, ffmpeg and pocketsphinx with apt or brew. never: say how instead.',
+    ),
 });
 
 type Variables = z.output<typeof schema>;

@@ -8,8 +8,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { childEnvironment } from '../config.ts';
+import { findProgram, isFile } from '../providers/search-path.ts';
 import { isRoot } from './postgres-user.ts';
-import { findProgram, isFile } from './search-path.ts';
 
 const run = promisify(execFile);
 
@@ -38,8 +38,8 @@ install "$@" || { apt-get update && install "$@"; }
 export interface PackageNames {
   /** Debian and Ubuntu packages, apart by spaces. */
   readonly debian: string;
-  /** What follows `brew install`. */
-  readonly brew: string;
+  /** What follows `brew install`; unset: Homebrew has none that serves. */
+  readonly brew?: string;
 }
 
 /** Install with apt-get where there is one, else with Homebrew. Why it could not; undefined when it did. */
@@ -50,7 +50,7 @@ export async function installPackage(names: PackageNames, say: (line: string) =>
     const command = ['sh', '-c', APT_SCRIPT, 'install', ...names.debian.split(' ')];
     return attempt(isRoot() ? command : ['sudo', '-n', ...command]);
   }
-  if ((await findProgram(['brew'])) === undefined) return undefined;
+  if (names.brew === undefined || (await findProgram(['brew'])) === undefined) return undefined;
   say(`Installing ${names.brew} with Homebrew …`);
   return attempt(['brew', 'install', ...names.brew.split(' ')]);
 }

@@ -8,9 +8,9 @@
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { findProgram, isFile } from '../providers/search-path.ts';
 import { isOpenToAll, type SystemUser } from './postgres-user.ts';
 import { MissingProgramError } from './programs.ts';
-import { findProgram, isFile } from './search-path.ts';
 
 /** Absolute paths of the two programs that running a cluster needs. */
 export interface PostgresPrograms {

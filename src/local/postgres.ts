@@ -12,11 +12,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../errors.ts';
 import { Deadline, pause } from '../lifecycle.ts';
+import { isFile } from '../providers/search-path.ts';
 import { freePort, LOOPBACK } from './ports.ts';
 import { findPostgres, type PostgresPrograms } from './postgres-programs.ts';
 import { isOpenToAll, postgresUser, type SystemUser } from './postgres-user.ts';
 import { commandLine, endProcess, isRunning, signal } from './processes.ts';
-import { isFile } from './search-path.ts';
 import {
   lastLines,
   type OpenAccess,

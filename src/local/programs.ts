@@ -5,24 +5,8 @@
  * of its own; with `install: 'never'`, or where it may not install, it throws the one screen that says how to.
  */
 
+import { locate, type ProgramSource } from '../providers/programs.ts';
 import { installPackage } from './package-install.ts';
-import { findProgram } from './search-path.ts';
-
-/** A program and the packages that bring it. */
-export interface ProgramSource {
-  /** What a person calls it. */
-  readonly name: string;
-  /** Names on PATH; the first one found serves. */
-  readonly programs: readonly [string, ...string[]];
-  /** Debian and Ubuntu package. */
-  readonly debian: string;
-  /** The line to type on Fedora and its kin. */
-  readonly dnf: string;
-  /** What follows `brew install`. */
-  readonly brew: string;
-  /** Last line of the screen: what else would do. */
-  readonly instead: string;
-}
 
 export const REDIS_SERVER = {
   name: 'Redis',
@@ -44,7 +28,7 @@ export class MissingProgramError extends Error {
         '',
         `  Debian, Ubuntu   sudo apt-get update && sudo apt-get install -y ${debian}`,
         `  Fedora, RHEL     ${dnf}`,
-        `  macOS            brew install ${brew}`,
+        ...(brew === undefined ? [] : [`  macOS            brew install ${brew}`]),
         '  Docker           docker compose up   (brings everything; see docker-compose.yml)',
         '',
         instead,
@@ -62,11 +46,11 @@ export interface EnsureOptions {
 
 /** The absolute path of the program, installed first if need be. Throws `MissingProgramError`. */
 export async function ensureProgram(source: ProgramSource, { install, say }: EnsureOptions): Promise<string> {
-  const found = await findProgram(source.programs);
+  const found = await locate(source);
   if (found !== undefined) return found;
   if (install === 'never') throw new MissingProgramError(source, 'MILLRACE_INSTALL=never, so it is not installed.');
   const failure = await installPackage(source, say);
-  const installed = await findProgram(source.programs, ['/usr/bin', '/usr/sbin']);
+  const installed = await locate(source, ['/usr/bin', '/usr/sbin']);
   if (installed !== undefined) return installed;
   throw new MissingProgramError(source, failure);
 }
