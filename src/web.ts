@@ -29,6 +29,7 @@ import { MetricTotals } from './monitoring/metric-totals.ts';
 import { Metrics } from './monitoring/metrics.ts';
 import { MetricsPage } from './monitoring/metrics-page.ts';
 import { StoreCheck } from './monitoring/store-check.ts';
+import { speechState } from './providers/speech-choice.ts';
 import { createBoard } from './queue/board.ts';
 import type { Catalog } from './queue/catalog.ts';
 import { Completions } from './queue/completions.ts';
@@ -79,6 +80,7 @@ export class WebProcess implements Lifecycle {
       storeCheck: this.#storeCheck,
       acceptance,
       model,
+      features: async () => [await speechState(config)],
       keyPrefix: config.KEY_PREFIX,
       processId: `${hostname()}:${process.pid}`,
       version: VERSION,

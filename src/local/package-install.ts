@@ -2,19 +2,27 @@
  * Install a system package without a person: apt-get as root or with a sudo that asks nothing, else Homebrew.
  *
  * Promises: a package's service is not started (a policy-rc.d of ours says no while we install, and goes with us); both
- * give up after five minutes; nothing is changed on a system that has neither.
+ * give up after five minutes; an installation outlives us rather than break off in the middle; nothing is changed on a
+ * system that has neither.
  */
 
-import { execFile } from 'node:child_process';
+import { execFile, type StdioOptions, spawn } from 'node:child_process';
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { childEnvironment } from '../config.ts';
+import { within } from '../lifecycle.ts';
 import { findProgram, isFile } from '../providers/search-path.ts';
 import { isRoot } from './postgres-user.ts';
+import { signal } from './processes.ts';
+import { whenEnded } from './store.ts';
 
 const run = promisify(execFile);
 
 const INSTALL_MS = 300_000;
-const OUTPUT_BYTES = 16 * 1024 * 1024;
+/** How much of what it printed is looked at when it failed. */
+const SHOWN_BYTES = 8192;
 
 /**
  * The guard names the shell that made it and says nothing once that is gone, so even one that is left behind by a
@@ -63,13 +71,32 @@ async function sudoAsksNothing(): Promise<boolean> {
   );
 }
 
+/** Run it to its end. It is in a group of its own and needs nothing of us: when we end before it does, it goes on. */
 async function attempt(command: readonly string[]): Promise<string | undefined> {
   const [program = '', ...args] = command;
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-install-'));
+  const printed = await open(join(folder, 'output'), 'w+');
+  // Gone by name, and there as long as somebody has it open.
+  await rm(folder, { recursive: true });
   try {
-    await run(program, args, { timeout: INSTALL_MS, maxBuffer: OUTPUT_BYTES, env: childEnvironment({}) });
-    return undefined;
-  } catch (error) {
-    const printed = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
-    return `Installing failed:\n\n${printed.trimEnd().split('\n').slice(-8).join('\n')}`;
+    const stdio: StdioOptions = ['ignore', printed.fd, printed.fd];
+    const child = spawn(program, args, { detached: true, stdio, env: childEnvironment({}) });
+    const ended = await within(INSTALL_MS, whenEnded(child), () => new Error('it took longer than five minutes')).catch(
+      (error: Error) => {
+        if (child.pid !== undefined) signal(child.pid, 'SIGKILL', true);
+        return error.message;
+      },
+    );
+    if (ended === 'exit code 0') return undefined;
+    return `Installing failed (${ended}):\n\n${await lastPart(printed)}`;
+  } finally {
+    await printed.close();
   }
+}
+
+async function lastPart(file: FileHandle): Promise<string> {
+  const { size } = await file.stat();
+  const start = Math.max(0, size - SHOWN_BYTES);
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(SHOWN_BYTES), 0, SHOWN_BYTES, start);
+  return buffer.toString('utf8', 0, bytesRead).trimEnd().split('\n').slice(-8).join('\n');
 }

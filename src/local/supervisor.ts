@@ -11,6 +11,7 @@ import { messageOf } from '../errors.ts';
 import { Deadline, type Lifecycle, within } from '../lifecycle.ts';
 import { banner } from './banner.ts';
 import { Formation } from './formation.ts';
+import { OptionalPrograms } from './optional-programs.ts';
 import type { Output } from './output.ts';
 import { freePort, isTaken } from './ports.ts';
 import { PrivateStores } from './private-stores.ts';
@@ -45,6 +46,7 @@ export class Supervisor implements Lifecycle {
   readonly #options: SupervisorOptions;
   readonly #stores: PrivateStores;
   readonly #formation: Formation;
+  readonly #optional: OptionalPrograms;
   readonly #stopping = new AbortController();
   #starting: Promise<void> | undefined;
   #state: LocalState = NOTHING_RUNS;
@@ -55,6 +57,7 @@ export class Supervisor implements Lifecycle {
     const { config, dataDir, plan, root, output } = options;
     const changed = () => void this.#save();
     this.#stores = new PrivateStores({ config, dataDir, changed, say: (line) => this.#say(line) });
+    this.#optional = new OptionalPrograms({ config, plan, dataDir, say: (line) => this.#say(line) });
     this.#formation = new Formation({ plan, root, host: config.HOST, port: config.PORT, output, changed });
   }
 
@@ -84,6 +87,7 @@ export class Supervisor implements Lifecycle {
     await this.#unlessStopping(() =>
       migrateDatabase({ url: this.#stores.urls.DATABASE_URL, schema: config.DATABASE_SCHEMA }),
     );
+    const missing = await this.#optional.look();
     await this.#unlessStopping(() => this.#formation.start({ ...environment, ...this.#stores.urls }));
     const trouble = await this.#unlessStopping(() => this.#formation.whenReady(READY_MS, this.#stopping.signal));
     if (trouble !== undefined) throw new StartError(`Millrace is not ready: ${trouble}. The lines above say why.`);
@@ -103,6 +107,7 @@ export class Supervisor implements Lifecycle {
         seconds: performance.now() / 1000,
       }),
     );
+    void this.#optional.install(missing).catch((error: unknown) => this.#say(messageOf(error)));
   }
 
   async #unlessStopping<T>(stage: () => Promise<T>): Promise<T | undefined> {

@@ -25,6 +25,17 @@ export interface QueueLook {
   readonly paused: boolean;
 }
 
+/** A part of the service that it can do without, and how it is set up. */
+export interface Feature {
+  readonly name: string;
+  /** Such as `remote` or `not configured`. */
+  readonly state: string;
+  /** Good for trying, not for relying on. */
+  readonly experimental: boolean;
+  /** What to do, where it is not set up. */
+  readonly reason?: string;
+}
+
 interface Answering {
   ping(): Promise<unknown>;
 }
@@ -44,6 +55,8 @@ export interface HealthOptions {
   /** The language model's endpoint: looked at from outside, never needed to be ready. */
   readonly model: { status(): Promise<ModelState> };
   readonly acceptance: { readonly figures: Pick<AcceptanceFigures, 'pending' | 'behindMs' | 'setAside' | 'trouble'> };
+  /** Looks at what the service can do without; nothing unless given. Does not reject. */
+  readonly features?: () => Promise<readonly Feature[]>;
   readonly keyPrefix: string;
   /** Names this process in the key that `/readyz` writes. */
   readonly processId: string;
@@ -69,6 +82,10 @@ export interface HealthReport {
   };
   /** `behind`: jobs wait in it for Redis. `refusing`: nothing can be accepted. */
   readonly journal: 'accepting' | 'behind' | 'refusing';
+  /** What the service can do without, and how it is set up here: no fault, whatever it says. */
+  readonly features: Readonly<Record<string, string>>;
+  /** Those features that are good for trying, not for relying on. */
+  readonly experimental: readonly string[];
   /** For each service that is not as it should be, why and what to do; `warnings` for what is accepted. */
   readonly reasons: Readonly<Record<string, string>>;
   readonly version: string;
@@ -132,12 +149,13 @@ export class Health {
 
   async #look(): Promise<HealthReport> {
     const { cacheRedis, queues, redis, storeCheck } = this.#options;
-    const [database, queue, cache, looks, model] = await Promise.all([
+    const [database, queue, cache, looks, model, features] = await Promise.all([
       this.#databaseReason(),
       reasonFor('The queue Redis', redis.ping()),
       reasonFor('The cache Redis', cacheRedis.ping()),
       lookAt(queues.queues()),
       this.#options.model.status(),
+      this.#options.features?.() ?? [],
     ]);
     const { refusals, warnings } = storeCheck.verdict;
     const { figures } = this.#options.acceptance;
@@ -159,12 +177,15 @@ export class Health {
       queue: stalled,
       model: model === 'unavailable' ? 'The model’s endpoint (AI_BASE_URL) does not answer; replies fail.' : undefined,
       journal: journalReason(figures),
+      ...Object.fromEntries(features.map(({ name, reason }) => [name, reason])),
       warnings: warnings.map(({ reason, cure }) => `${reason} ${cure}`).join(' '),
     };
     return {
       status: statusOf(services, journal),
       services,
       journal,
+      features: Object.fromEntries(features.map(({ name, state }) => [name, state])),
+      experimental: features.flatMap(({ name, experimental }) => (experimental ? [name] : [])),
       reasons: Object.fromEntries(Object.entries(told).flatMap(([name, text]) => (text ? [[name, text]] : []))),
       version: this.#options.version,
       uptime: this.#uptime(),

@@ -6,7 +6,7 @@
 
 import type { Config } from '../config.ts';
 import { AppError } from '../errors.ts';
-import { FFMPEG, FFPROBE, locate, POCKETSPHINX, type Programs } from './programs.ts';
+import { FFMPEG, FFPROBE, locate, POCKETSPHINX, type Programs, whatToInstall } from './programs.ts';
 import type { Speech, Transcript } from './speech.ts';
 import { PocketsphinxSpeech } from './speech-pocketsphinx.ts';
 import { RemoteSpeech } from './speech-remote.ts';
@@ -33,16 +33,23 @@ export function chooseSpeech(config: SpeechConfig, programs: Programs): Speech {
 
 /** How transcription stands on this machine, for `/health`. */
 export interface SpeechState {
+  readonly name: 'speech';
   readonly state: 'remote' | 'pocketsphinx' | 'not configured';
   /** Only the offline engine serves: good for trying, not for relying on. */
   readonly experimental: boolean;
+  /** What to set or to install, where there is none. */
+  readonly reason?: string;
 }
 
 /** Look at the configuration and at the programs of this machine. */
-export async function speechState(config: SpeechConfig): Promise<SpeechState> {
-  const decoders = await Promise.all([locate(FFMPEG), locate(FFPROBE)]);
-  if (decoders.includes(undefined)) return { state: 'not configured', experimental: false };
-  if (config.SPEECH_URL !== undefined) return { state: 'remote', experimental: false };
-  const offline = config.SPEECH_OFFLINE === 'on' && (await locate(POCKETSPHINX)) !== undefined;
-  return { state: offline ? 'pocketsphinx' : 'not configured', experimental: offline };
+export async function speechState({ SPEECH_URL, SPEECH_OFFLINE }: SpeechConfig): Promise<SpeechState> {
+  const none = (reason: string) => ({ name, state: 'not configured', experimental: false, reason }) as const;
+  const name = 'speech';
+  for (const decoder of [FFMPEG, FFPROBE]) {
+    if ((await locate(decoder)) === undefined) return none(whatToInstall(decoder));
+  }
+  if (SPEECH_URL !== undefined) return { name, state: 'remote', experimental: false };
+  if (SPEECH_OFFLINE === 'off') return none(CURE);
+  if ((await locate(POCKETSPHINX)) === undefined) return none(whatToInstall(POCKETSPHINX));
+  return { name, state: 'pocketsphinx', experimental: true };
 }

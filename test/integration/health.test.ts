@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectDatabase } from '../../src/database/connection.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
-import { Health, type QueueLook } from '../../src/monitoring/health.ts';
+import { type Feature, Health, type QueueLook } from '../../src/monitoring/health.ts';
 import { StoreCheck } from '../../src/monitoring/store-check.ts';
 import type { ModelStatus } from '../../src/providers/model.ts';
 import { closeRedis, connectRedis, type RedisRole, redisReady } from '../../src/redis/connections.ts';
@@ -39,6 +39,7 @@ async function startHealth(
   queues: () => Promise<readonly QueueLook[]> = async () => [IDLE],
   figures: { pending: number; behindMs: number; setAside: number; trouble: string | undefined } = FINE,
   model: ModelStatus = 'available',
+  features?: () => Promise<readonly Feature[]>,
 ) {
   const { config } = world;
   const open = async (url: string, role: RedisRole) => {
@@ -58,6 +59,7 @@ async function startHealth(
     storeCheck,
     acceptance: { figures },
     model: { status: async () => model },
+    ...(features && { features }),
     keyPrefix: config.KEY_PREFIX,
     processId: 'test',
     version: '0.1.0',
@@ -80,8 +82,9 @@ async function withHealth(
   queues?: () => Promise<readonly QueueLook[]>,
   figures?: typeof FINE | { pending: number; behindMs: number; setAside: number; trouble: string },
   model?: ModelStatus,
+  features?: () => Promise<readonly Feature[]>,
 ) {
-  const started = await startHealth(queues, figures, model);
+  const started = await startHealth(queues, figures, model, features);
   try {
     await work(started);
   } finally {
@@ -109,12 +112,32 @@ describe('/health', () => {
           model: 'available',
         },
         journal: 'accepting',
+        features: {},
+        experimental: [],
         reasons: {},
         version: '0.1.0',
         uptime: expect.any(Number),
       });
       expect(health.live()).toEqual({ status: 'ok', uptime: expect.any(Number) });
     }));
+
+  it('tells of features, and is well without them', () =>
+    withHealth(
+      async ({ health }) => {
+        expect(await health.report()).toMatchObject({
+          status: 'ok',
+          features: { speech: 'not configured', drawing: 'remote' },
+          experimental: ['drawing'],
+          reasons: { speech: 'Install it.' },
+        });
+      },
+      undefined,
+      undefined,
+      async () => [
+        { name: 'speech', state: 'not configured', experimental: false, reason: 'Install it.' },
+        { name: 'drawing', state: 'remote', experimental: true },
+      ],
+    ));
 
   it('flips each service while its store is away, and back', () =>
     withHealth(async ({ health }) => {

@@ -270,11 +270,14 @@ describe('the choice of an engine', () => {
   });
 
   it('is told to whoever asks how the service is', async () => {
-    expect(await speechState(unset)).toEqual({ state: 'pocketsphinx', experimental: true });
-    expect(await speechState({ ...unset, SPEECH_URL: service.url })).toEqual({ state: 'remote', experimental: false });
-    expect(await speechState({ ...unset, SPEECH_OFFLINE: 'off' })).toMatchObject({ state: 'not configured' });
+    const state = (more: object = {}) => speechState({ ...unset, ...more });
+    expect(await state()).toEqual({ name: 'speech', state: 'pocketsphinx', experimental: true });
+    expect(await state({ SPEECH_URL: service.url })).toEqual({ name: 'speech', state: 'remote', experimental: false });
+    const off = { state: 'not configured', reason: expect.stringContaining('SPEECH_URL') };
+    expect(await state({ SPEECH_OFFLINE: 'off' })).toMatchObject(off);
     vi.stubEnv('PATH', recordings.folder);
-    expect(await speechState({ ...unset, SPEECH_URL: service.url })).toMatchObject({ state: 'not configured' });
+    const missing = { state: 'not configured', reason: expect.stringContaining('apt-get install ffmpeg') };
+    expect(await state({ SPEECH_URL: service.url })).toMatchObject(missing);
     vi.unstubAllEnvs();
   });
 });
