@@ -20,6 +20,9 @@ RUN npm install --omit=dev --no-audit --no-fund \
 
 FROM node:22-slim
 ENV NODE_ENV=production
+# Decoding sound, and basic offline English (docs/audio.md).
+RUN apt-get update && apt-get install -y --no-install-recommends ffmpeg pocketsphinx pocketsphinx-en-us \
+  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY --from=build /app/dist dist

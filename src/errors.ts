@@ -104,12 +104,6 @@ export const ERRORS = {
   'fetch-refused': row(502, 'never', 'The other server does not give the file.', 'Open the URL yourself, or upload the file with POST /v1/media.'),
   'fetch-failed': row(502, 'backoff', 'The file could not be fetched.', 'It is tried again by itself.'),
 
-  // Somebody else's service.
-  'provider-not-configured': row(503, 'never', 'No provider for this work is set up.', 'Set the variable that the detail names, and start again.'),
-  'provider-refused': row(502, 'never', 'The provider refuses this work.', 'Read the detail; mend the key, the model or the request.'),
-  'provider-busy': row(503, 'later', 'The provider asks to come later.', 'It is tried again by itself, after the time that the provider names.'),
-  'provider-failed': row(502, 'backoff', 'The provider failed, or broke off in the middle.', 'It is tried again by itself; look at the provider.'),
-
   // Recordings.
   'audio-unreadable': row(422, 'never', 'This is no recording that can be read.', 'Send a whole WAV, MP3, Ogg, FLAC, MP4 or WebM file with sound in it.'),
   'audio-too-long': row(422, 'never', 'The recording is longer than the limit.', 'Send it in parts, or raise AUDIO_MAX_SECONDS.'),

@@ -38,11 +38,15 @@ import type { Metrics } from './monitoring/metrics.ts';
 import { Learning } from './profiles/learning.ts';
 import { LearningFacts } from './profiles/learning-facts.ts';
 import { Profiles } from './profiles/profiles.ts';
+import { Audio } from './providers/audio.ts';
 import { ChatModel } from './providers/chat-model.ts';
 import { Fetcher } from './providers/fetcher.ts';
 import { Images } from './providers/images.ts';
 import { mediaFolder, storageFor } from './providers/media-storage.ts';
 import type { Model } from './providers/model.ts';
+import { Programs } from './providers/programs.ts';
+import type { Speech } from './providers/speech.ts';
+import { chooseSpeech } from './providers/speech-choice.ts';
 import type { Catalog } from './queue/catalog.ts';
 import { FinishedJobs } from './queue/finished-jobs.ts';
 import type { Housekeeping } from './queue/housekeeping.ts';
@@ -102,6 +106,8 @@ export class Services implements Lifecycle {
   readonly mediaLinks: MediaLinks;
   readonly fetcher: Fetcher;
   readonly images: Images;
+  readonly audio: Audio;
+  readonly speech: Speech;
   readonly queues: Queues;
   /** The journal and what belongs to it; a process without one has none. */
   readonly acceptance: Acceptance | undefined;
@@ -190,6 +196,9 @@ export class Services implements Lifecycle {
       ports: config.MEDIA_FETCH_PORTS.split(',').map(Number),
     });
     this.images = new Images();
+    const programs = new Programs({ dataDir: config.DATA_DIR });
+    this.audio = new Audio({ programs, maxSeconds: config.AUDIO_MAX_SECONDS });
+    this.speech = chooseSpeech(config, programs);
 
     const { catalog: definitions, ledger, collectedRequests, redisBreaker: breaker } = this;
     this.queues = this.#parts.add(

@@ -56,6 +56,14 @@ export class HandlerContext implements JobContext {
     return this.#attempt.tools.services.images;
   }
 
+  get audio() {
+    return this.#attempt.tools.services.audio;
+  }
+
+  get speech() {
+    return this.#attempt.tools.services.speech;
+  }
+
   get job(): JobContext['job'] {
     const { job, definition, envelope } = this.#attempt;
     return {

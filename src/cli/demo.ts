@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { readLocalAddress } from '../local/state.ts';
 import { Api } from './demo/api.ts';
+import { playAudio } from './demo/audio.ts';
 import { playCharts } from './demo/charts.ts';
 import { playConversation } from './demo/conversation.ts';
 import { playLearning } from './demo/learning.ts';
@@ -10,7 +11,7 @@ import { playMedia } from './demo/media.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The stops of the tour, in order. */
-const STOPS = [playLearning, playMedia, playConversation, playCharts];
+const STOPS = [playLearning, playMedia, playAudio, playConversation, playCharts];
 
 const HELP = `
 Start the service first: npm start. The edits are those of src/cli/demo/edits.json.

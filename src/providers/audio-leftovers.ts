@@ -6,7 +6,7 @@ import { join } from 'node:path';
 /** How the private folders of decoding begin. */
 export const FOLDER_PREFIX = 'millrace-audio-';
 
-/** Milliseconds after which nobody works in a folder any more: four times the longest attempt. */
+/** Milliseconds after which nobody works in a folder any more: twice the longest attempt. */
 const LEFT_MS = 3_600_000;
 const BATCH = 500;
 

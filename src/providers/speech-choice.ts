@@ -42,14 +42,16 @@ export interface SpeechState {
 }
 
 /** Look at the configuration and at the programs of this machine. */
-export async function speechState({ SPEECH_URL, SPEECH_OFFLINE }: SpeechConfig): Promise<SpeechState> {
-  const none = (reason: string) => ({ name, state: 'not configured', experimental: false, reason }) as const;
+export async function speechState(config: SpeechConfig, programs: Programs): Promise<SpeechState> {
+  const { SPEECH_URL: url, SPEECH_OFFLINE: offline } = config;
   const name = 'speech';
-  for (const decoder of [FFMPEG, FFPROBE]) {
-    if ((await locate(decoder)) === undefined) return none(whatToInstall(decoder));
+  const none = (reason: string) => ({ name, state: 'not configured', experimental: false, reason }) as const;
+  if (url === undefined && offline === 'off') return none(CURE);
+  for (const source of [FFMPEG, FFPROBE, ...(url === undefined ? [POCKETSPHINX] : [])]) {
+    if ((await locate(source)) !== undefined) continue;
+    return none((await programs.installing()) ? `${source.name} is being installed.` : whatToInstall(source));
   }
-  if (SPEECH_URL !== undefined) return { name, state: 'remote', experimental: false };
-  if (SPEECH_OFFLINE === 'off') return none(CURE);
-  if ((await locate(POCKETSPHINX)) === undefined) return none(whatToInstall(POCKETSPHINX));
-  return { name, state: 'pocketsphinx', experimental: true };
+  return url === undefined
+    ? { name, state: 'pocketsphinx', experimental: true }
+    : { name, state: 'remote', experimental: false };
 }

@@ -13,8 +13,10 @@ import type { Logger } from '../logger.ts';
 import type { MediaFiles } from '../media/files.ts';
 import type { Learning } from '../profiles/learning.ts';
 import type { Profiles } from '../profiles/profiles.ts';
+import type { Audio } from '../providers/audio.ts';
 import type { Fetcher } from '../providers/fetcher.ts';
 import type { Images } from '../providers/images.ts';
+import type { Speech } from '../providers/speech.ts';
 import type { Resource } from '../resources.ts';
 import type { Enqueued, EnqueueRequest } from './enqueue-request.ts';
 import type { Housekeeping } from './housekeeping.ts';
@@ -33,6 +35,9 @@ export interface JobServices {
   /** Downloads what callers name. */
   readonly fetcher: Fetcher;
   readonly images: Images;
+  /** Decodes recordings. */
+  readonly audio: Audio;
+  readonly speech: Speech;
 }
 
 /** The second argument of a handler. */

@@ -133,6 +133,7 @@ describe('/health', () => {
       },
       undefined,
       undefined,
+      undefined,
       async () => [
         { name: 'speech', state: 'not configured', experimental: false, reason: 'Install it.' },
         { name: 'drawing', state: 'remote', experimental: true },

@@ -270,7 +270,7 @@ describe('the choice of an engine', () => {
   });
 
   it('is told to whoever asks how the service is', async () => {
-    const state = (more: object = {}) => speechState({ ...unset, ...more });
+    const state = (more: object = {}) => speechState({ ...unset, ...more }, programs);
     expect(await state()).toEqual({ name: 'speech', state: 'pocketsphinx', experimental: true });
     expect(await state({ SPEECH_URL: service.url })).toEqual({ name: 'speech', state: 'remote', experimental: false });
     const off = { state: 'not configured', reason: expect.stringContaining('SPEECH_URL') };
