@@ -14,13 +14,13 @@ const LAYERS = [
   ['mechanisms', '^src/(accepting|queue|events|monitoring)/'],
   [
     'capabilities',
-    '^src/(?!(server|web|services|config|logger|errors|problems|lifecycle|resources|removal|redis-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
+    '^src/(?!(server|web|services|config|logger|errors|problems|lifecycle|resources|removal|redis-address|mail-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
       '|^src/(?!local/|cli/|http/|realtime/|accepting/|queue/|events/|monitoring/|redis/|database/)[^/]+/',
   ],
   ['stores', '^src/(redis|database)/'],
   [
     'ground',
-    '^src/(config|logger|errors|problems|lifecycle|resources|removal|redis-address)[.]ts$|^src/[^/]+[.]d[.]ts$',
+    '^src/(config|logger|errors|problems|lifecycle|resources|removal|redis-address|mail-address)[.]ts$|^src/[^/]+[.]d[.]ts$',
   ],
 ];
 
@@ -32,7 +32,7 @@ const TABLE_OWNERS =
 const PURE =
   '^src/profiles/(?!(profiles|learning|learning-facts)[.]ts$)' +
   '|^src/conversations/token-progress[.]ts$|^src/analytics/(day|histogram|series)[.]ts$' +
-  '|^src/media/(signatures|variants)[.]ts$';
+  '|^src/media/(signatures|variants)[.]ts$|^src/mail/template-data[.]ts$';
 
 /** Library to the files that may import it. A library without a line here may not be imported at all. */
 const DOORS = {
@@ -125,7 +125,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^jobs/' },
       to: {
-        pathNot: [MISSING, '^src/(queue/(job|cleanup)|events/event|resources|errors)[.]ts$', PURE, library('zod')],
+        pathNot: [
+          MISSING,
+          '^src/(queue/(job|cleanup)|events/event|resources|errors|mail-address)[.]ts$',
+          PURE,
+          library('zod'),
+        ],
       },
     },
     {
@@ -133,7 +138,14 @@ module.exports = {
       comment: 'A computation gives the same answer for the same input, so that a replay equals the first run.',
       severity: 'error',
       from: { path: PURE },
-      to: { pathNot: [MISSING, PURE, '^src/(errors|resources)[.]ts$', ...['zod', 'diff', ...HEAVY].map(library)] },
+      to: {
+        pathNot: [
+          MISSING,
+          PURE,
+          '^src/(errors|resources|mail-address)[.]ts$',
+          ...['zod', 'diff', ...HEAVY].map(library),
+        ],
+      },
     },
     {
       name: 'capabilities-stand-alone:values',

@@ -8,6 +8,7 @@
 
 import { z } from 'zod';
 import { BootError } from './lifecycle.ts';
+import { isSmtpUrl, parseMailbox } from './mail-address.ts';
 import { redisUrlProblems, spreadsOverSlots } from './redis-address.ts';
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
@@ -21,6 +22,9 @@ const secret = z.string().min(8, 'must have at least 8 characters');
 
 /** Loopback addresses: the only ones that `AUTH=off` may bind. */
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Sender of the default tenant where mail stays on this machine. */
+const LOCAL_SENDER = 'Millrace <no-reply@millrace.localhost>';
 
 const schema = z.object({
   // Process
@@ -107,6 +111,7 @@ const schema = z.object({
     .default(2)
     .describe('Analytics jobs that one worker process runs at once.'),
   ANALYTICS_KEEP_DAYS: whole(1, 36_500).default(400).describe('Days for which the figures of a day are kept.'),
+  EMAIL_QUEUE_CONCURRENCY: whole(1, 500).default(5).describe('Email jobs that one worker process runs at once.'),
   CLEANUP_QUEUE_CONCURRENCY: whole(1, 500).default(3).describe('Cleanup jobs that one worker process runs at once.'),
   ISOLATED_MEMORY_MB: whole(64, 65_536)
     .default(512)
@@ -193,6 +198,47 @@ const schema = z.object({
     .describe('on: without SPEECH_URL, pocketsphinx transcribes (basic English). off: nothing does.'),
   AUDIO_MAX_SECONDS: whole(1, 3600).default(600).describe('Seconds that a recording may last to be transcribed.'),
 
+  // Mail
+  SMTP_URL: z
+    .string()
+    .refine(isSmtpUrl, 'must be smtp://user:password@host:587 or smtps://user:password@host:465')
+    .optional()
+    .describe('Mail server: smtp:// (STARTTLS) or smtps://. Unset: mail goes to a folder that /admin/mail shows.'),
+  SMTP_TLS: onOff
+    .optional()
+    .describe('off: speak to the mail server in the clear. Default: on, and off for a server on this machine.'),
+  MAIL_FROM: z
+    .string()
+    .refine((text) => parseMailbox(text) !== undefined, 'must be name@example.com or Name <name@example.com>')
+    .optional()
+    .describe('Sender of the default tenant, as Name <name@example.com>. With SMTP_URL it has no default.'),
+  MAIL_SECRET: z
+    .string()
+    .min(32, 'must have at least 32 characters')
+    .optional()
+    .describe('Key of password reset and unsubscribe links, the same for all processes. Default: a file in DATA_DIR.'),
+  MAIL_DAILY_CAP: whole(1, 100_000_000).default(1000).describe('Mails that each tenant may send on one day (UTC).'),
+  MAIL_AT_MOST_ONCE: z
+    .string()
+    .regex(/^[a-z-]+(,[a-z-]+)*$/, 'must look like welcome,notification')
+    .optional()
+    .describe('Templates, with commas, that are never sent again when nobody knows whether they went out.'),
+  MAIL_KEEP_DAYS: whole(1, 3650)
+    .default(90)
+    .describe('Days for which it is known what was sent, and inbox files stay.'),
+  MAIL_INBOX_MAX: whole(1, 1_000_000).default(1000).describe('Mails that the local inbox holds; the oldest go.'),
+  DKIM_DOMAIN: z.string().min(1).optional().describe('Domain that mail is signed for. Needs the next two as well.'),
+  DKIM_SELECTOR: z.string().min(1).optional().describe('Name of the DKIM key in DNS: <selector>._domainkey.<domain>.'),
+  DKIM_KEY: z.string().min(1).optional().describe('Private DKIM key as PEM; \\n may stand for a line break.'),
+  PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be http://… or https://…' })
+    .optional()
+    .describe('Where mail readers reach this service: base of the unsubscribe links. Default: PORT on loopback.'),
+  PASSWORD_RESET_URL: z
+    .url({ protocol: /^https?$/, error: 'must be http://… or https://…' })
+    .optional()
+    .describe('Page that takes a password reset token as ?token=. Unset: the mail shows the token itself.'),
+
   // One machine (`npm start`)
   DATA_DIR: z.string().min(1).default('.data').describe('Folder of the private stores and the state file.'),
   FORMATION: z
@@ -210,12 +256,15 @@ const schema = z.object({
 
 type Variables = z.output<typeof schema>;
 
-/** The configuration: one frozen object, keyed by variable name. `HOST` is always filled in. */
-export type Config = Readonly<Omit<Variables, 'HOST'> & { HOST: string }>;
+/** The configuration: one frozen object, keyed by variable name. `HOST` and `PUBLIC_URL` are always filled in. */
+export type Config = Readonly<Omit<Variables, 'HOST' | 'PUBLIC_URL'> & { HOST: string; PUBLIC_URL: string }>;
 
 /** The part of the configuration that needs no stores: what `npm start` reads before there are any. */
 export type LocalConfig = Readonly<Omit<Config, 'REDIS_URL' | 'REDIS_CACHE_URL' | 'DATABASE_URL'>> &
   Readonly<Record<'REDIS_URL' | 'REDIS_CACHE_URL' | 'DATABASE_URL', string | undefined>>;
+
+/** What `finish` fills in or looks at. */
+type Unfinished = Pick<Variables, 'AUTH' | 'HOST' | 'PORT' | 'SMTP_URL' | 'MAIL_FROM' | 'PUBLIC_URL'>;
 
 /** Variable names to texts, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -312,10 +361,13 @@ function describeIssue(name: string, issue: z.core.$ZodIssue): string {
   return `  ${name}: ${what}. ${variable?.description ?? ''}${cure}`;
 }
 
-function finish<V extends { AUTH: 'on' | 'off'; HOST?: string | undefined }>(variables: V) {
+function finish<V extends Unfinished>(variables: V) {
   const host = variables.HOST ?? (variables.AUTH === 'off' ? '127.0.0.1' : '0.0.0.0');
   if (variables.AUTH === 'off' && !LOOPBACK.has(host)) {
     throw new ConfigError([`  HOST: is ${host}, but AUTH=off only binds loopback. Unset HOST, or set AUTH=on.`]);
   }
-  return Object.freeze({ ...variables, HOST: host });
+  // Without a mail server the local inbox takes it from whomever.
+  const MAIL_FROM = variables.MAIL_FROM ?? (variables.SMTP_URL === undefined ? LOCAL_SENDER : undefined);
+  const PUBLIC_URL = variables.PUBLIC_URL ?? `http://127.0.0.1:${variables.PORT}`;
+  return Object.freeze({ ...variables, HOST: host, MAIL_FROM, PUBLIC_URL });
 }

@@ -124,6 +124,20 @@ export const ERRORS = {
   'result-invalid': row(500, 'never', 'The handler returned what its schema refuses.', 'Mend the handler or the result schema.'),
   'work-refused': row(422, 'never', 'The work can never succeed as asked.', 'Read the detail; change the payload.'),
   internal: row(500, 'backoff', 'Something failed that should not have.', 'Look in the log for the request id.'),
+
+  // Mail.
+  'sender-not-verified': row(403, 'never', 'This tenant may not send from this address.', 'Have an operator add it: POST /v1/mail/senders.'),
+  'mail-cap-reached': row(429, 'never', 'The tenant has sent its mails of this day.', 'Try again tomorrow (UTC), or raise MAIL_DAILY_CAP.'),
+  'mail-server-away': row(503, 'later', 'The mail server cannot be reached.', 'It is tried again by itself; look at SMTP_URL.'),
+  'mail-deferred': row(503, 'backoff', 'The mail server did not take the mail for now.', 'It is tried again with growing pauses; the detail has the answer.'),
+  'mail-rejected': row(422, 'never', 'The mail server refused the mail for good.', 'Read its answer in the detail; mend the address or the sender.'),
+  'mail-unknown': row(
+    504,
+    'never',
+    'Nobody knows whether the mail was sent.',
+    'Ask the recipient or the mail server for its Message-ID; enqueue a new job to send it again.',
+  ),
+  'reset-token-gone': row(410, 'never', 'This password reset token is not valid any more.', 'Ask for a new mail: a token works once, for 30 min.'),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -3,6 +3,7 @@
  * logic.
  */
 
+import { join } from 'node:path';
 import { Acceptance } from './accepting/acceptance.ts';
 import { Handover } from './accepting/handover.ts';
 import { DirectIntake } from './accepting/intake.ts';
@@ -10,6 +11,8 @@ import { JournalMarks } from './accepting/journal-marks.ts';
 import { Outbox } from './accepting/outbox.ts';
 import { Producer } from './accepting/producer.ts';
 import { ApiKeys } from './access/api-keys.ts';
+import { LinkKeys } from './access/link-keys.ts';
+import { ResetTokens } from './access/reset-tokens.ts';
 import { Analytics } from './analytics/analytics.ts';
 import { Reports } from './analytics/reports.ts';
 import { Tally } from './analytics/tally.ts';
@@ -32,6 +35,14 @@ import type { Identities } from './journal/claim.ts';
 import { type Deadline, type Lifecycle, Parts } from './lifecycle.ts';
 import { Locks } from './locks.ts';
 import type { Logger } from './logger.ts';
+import { Deliveries } from './mail/deliveries.ts';
+import { Mailing } from './mail/mailing.ts';
+import { Senders } from './mail/senders.ts';
+import { Suppressions } from './mail/suppressions.ts';
+import { Templates } from './mail/templates.ts';
+import { UnsubscribeLinks } from './mail/unsubscribe.ts';
+import { MailUpkeep } from './mail/upkeep.ts';
+import { parseMailbox } from './mail-address.ts';
 import { MediaFiles } from './media/files.ts';
 import { MediaLinks } from './media/links.ts';
 import type { Metrics } from './monitoring/metrics.ts';
@@ -40,8 +51,10 @@ import { LearningFacts } from './profiles/learning-facts.ts';
 import { Profiles } from './profiles/profiles.ts';
 import { Audio } from './providers/audio.ts';
 import { ChatModel } from './providers/chat-model.ts';
+import { configuredMailer } from './providers/configured-mailer.ts';
 import { Fetcher } from './providers/fetcher.ts';
 import { Images } from './providers/images.ts';
+import { Inbox } from './providers/inbox.ts';
 import { mediaFolder, storageFor } from './providers/media-storage.ts';
 import type { Model } from './providers/model.ts';
 import { Programs } from './providers/programs.ts';
@@ -108,6 +121,15 @@ export class Services implements Lifecycle {
   readonly images: Images;
   readonly audio: Audio;
   readonly speech: Speech;
+  readonly inbox: Inbox;
+  readonly deliveries: Deliveries;
+  readonly senders: Senders;
+  readonly suppressions: Suppressions;
+  readonly templates: Templates;
+  readonly unsubscribeLinks: UnsubscribeLinks;
+  readonly mail: Mailing;
+  readonly mailUpkeep: MailUpkeep;
+  readonly resetTokens: ResetTokens;
   readonly queues: Queues;
   /** The journal and what belongs to it; a process without one has none. */
   readonly acceptance: Acceptance | undefined;
@@ -174,12 +196,6 @@ export class Services implements Lifecycle {
     this.conversations = new Conversations({ database });
     this.tokenUsage = new TokenUsage({ database });
     this.replies = new Replies({ database, cache, model, profiles, characters: this.characters });
-    this.analytics = new Analytics({
-      database: this.database,
-      sources: [new LearningFacts({ database: this.database })],
-      keepDays: config.ANALYTICS_KEEP_DAYS,
-    });
-    this.reports = new Reports({ database: this.database, analytics: this.analytics });
     this.media = new MediaFiles({
       database: this.database,
       storage: storageFor(config),
@@ -199,6 +215,30 @@ export class Services implements Lifecycle {
     const programs = new Programs({ dataDir: config.DATA_DIR });
     this.audio = new Audio({ programs, maxSeconds: config.AUDIO_MAX_SECONDS });
     this.speech = chooseSpeech(config, programs);
+
+    const folder = join(config.DATA_DIR, 'mail');
+    this.inbox = new Inbox({ folder: join(folder, 'inbox'), most: config.MAIL_INBOX_MAX });
+    const mailer = this.#parts.add('mailer', configuredMailer(config, this.inbox));
+    const production = config.NODE_ENV === 'production';
+    const keys = new LinkKeys({ secret: config.MAIL_SECRET, folder, production });
+    this.deliveries = new Deliveries({ database });
+    this.senders = new Senders({ database, standard: parseMailbox(config.MAIL_FROM ?? '') });
+    this.suppressions = new Suppressions({ database });
+    this.templates = new Templates();
+    this.unsubscribeLinks = new UnsubscribeLinks({ keys, base: config.PUBLIC_URL });
+    const { deliveries, senders, suppressions, templates, unsubscribeLinks: links } = this;
+    const rules = { dailyCap: config.MAIL_DAILY_CAP, atMostOnce: new Set(config.MAIL_AT_MOST_ONCE?.split(',')) };
+    this.mail = new Mailing({ deliveries, senders, suppressions, templates, links, mailer, ...rules });
+    this.mailUpkeep = new MailUpkeep({ deliveries, inbox: this.inbox, keepDays: config.MAIL_KEEP_DAYS });
+    const reset = { redis: this.redis, breaker: this.redisBreaker, keyPrefix, keys, page: config.PASSWORD_RESET_URL };
+    this.resetTokens = new ResetTokens(reset);
+
+    this.analytics = new Analytics({
+      database,
+      sources: [new LearningFacts({ database }), this.media, this.deliveries, this.conversations],
+      keepDays: config.ANALYTICS_KEEP_DAYS,
+    });
+    this.reports = new Reports({ database, analytics: this.analytics });
 
     const { catalog: definitions, ledger, collectedRequests, redisBreaker: breaker } = this;
     this.queues = this.#parts.add(

@@ -10,6 +10,7 @@ import { requireLogin } from './access/login.ts';
 import type { Config } from './config.ts';
 import { ANALYTICS_MOUNT, analyticsPage } from './http/admin/analytics-page.ts';
 import { createApp } from './http/app.ts';
+import { mailPage } from './http/mail-page.ts';
 import { createAuthenticate } from './http/middleware/authentication.ts';
 import { analyticsRoutes } from './http/routes/analytics.ts';
 import { bulkRoutes } from './http/routes/bulk.ts';
@@ -17,7 +18,9 @@ import { conversationRoutes } from './http/routes/conversations.ts';
 import { flowRoutes } from './http/routes/flows.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { jobRoutes } from './http/routes/jobs.ts';
+import { mailRoutes } from './http/routes/mail.ts';
 import { mediaRoutes } from './http/routes/media.ts';
+import { passwordResetRoutes } from './http/routes/password-resets.ts';
 import { profileRoutes } from './http/routes/profile.ts';
 import { queueRoutes } from './http/routes/queues.ts';
 import { HttpServer } from './http/server.ts';
@@ -103,6 +106,9 @@ export class WebProcess implements Lifecycle {
     });
     const { BOARD_USER: user, BOARD_PASSWORD: password } = config;
     const login = (page: string) => requireLogin({ user, password, logger, page });
+    const { templates, senders, suppressions, deliveries, inbox } = services;
+    const preview = config.NODE_ENV !== 'production';
+    const mail = mailPage({ login: login('mail page'), deliveries, inbox, toServer: config.SMTP_URL !== undefined });
     const app = createApp({
       logger,
       authenticate: createAuthenticate({ auth: config.AUTH, apiKeys }),
@@ -116,9 +122,12 @@ export class WebProcess implements Lifecycle {
         ...mediaRoutes({ media: services.media, links: services.mediaLinks }),
         ...conversationRoutes({ conversations, characters, tokenUsage }),
         ...analyticsRoutes({ reports: services.reports }),
+        ...mailRoutes({ templates, senders, suppressions, links: services.unsubscribeLinks, preview }),
+        ...passwordResetRoutes({ producer, resetTokens: services.resetTokens }),
       ],
       mounts: [
         { path: '/admin/queues', handler: board },
+        { path: '/admin/mail', handler: mail },
         { path: ANALYTICS_MOUNT, handler: analyticsPage({ login: login('analytics'), reports: services.reports }) },
       ],
       measure: metrics.request,

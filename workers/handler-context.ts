@@ -64,6 +64,18 @@ export class HandlerContext implements JobContext {
     return this.#attempt.tools.services.speech;
   }
 
+  get mail() {
+    return this.#attempt.tools.services.mail;
+  }
+
+  get mailUpkeep() {
+    return this.#attempt.tools.services.mailUpkeep;
+  }
+
+  get resetTokens() {
+    return this.#attempt.tools.services.resetTokens;
+  }
+
   get job(): JobContext['job'] {
     const { job, definition, envelope } = this.#attempt;
     return {

@@ -33,6 +33,7 @@ export function poolRows(config: Config): Readonly<Record<string, PoolRow>> {
     ai: { concurrency: config.AI_QUEUE_CONCURRENCY, pace: UNGATHERED },
     analytics: { concurrency: config.ANALYTICS_QUEUE_CONCURRENCY, pace: UNGATHERED },
     media: { concurrency: config.MEDIA_QUEUE_CONCURRENCY, pace: UNGATHERED },
+    email: { concurrency: config.EMAIL_QUEUE_CONCURRENCY, pace: UNGATHERED },
     cleanup: { concurrency: config.CLEANUP_QUEUE_CONCURRENCY, pace: UNGATHERED },
   };
 }

@@ -10,6 +10,7 @@ import { connectDatabase } from './connection.ts';
 import * as firstTables from './migrations/0001-first-tables.ts';
 import * as outbox from './migrations/0002-outbox.ts';
 import * as media from './migrations/0003-media.ts';
+import * as mail from './migrations/0004-mail.ts';
 import * as conversations from './migrations/0005-conversations.ts';
 import * as analytics from './migrations/0006-analytics.ts';
 import * as cleanup from './migrations/0007-cleanup.ts';
@@ -22,6 +23,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006-analytics': analytics,
   '0007-cleanup': cleanup,
   '0003-media': media,
+  '0004-mail': mail,
 };
 
 /** Create the schema if it is missing and run what has not run in it. */

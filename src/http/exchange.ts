@@ -19,6 +19,7 @@ const REQUEST_ID = /^[!-~]{1,128}$/;
 /** The media type of every answer that is not a refusal, unless its route says otherwise. */
 export const JSON_TYPE = 'application/json; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
+const POLICY = 'Content-Security-Policy';
 
 /** Characters of a path that are logged. */
 const MAX_LOGGED_PATH = 256;
@@ -156,6 +157,7 @@ export class Exchange {
 
   #send(status: number, type: string | undefined, text: string, extra: RouteAnswer['headers'], close = false): boolean {
     const headers = [...this.#setting.headers, 'X-Request-Id', this.requestId];
+    if (extra?.[POLICY] !== undefined) dropHeader(headers, POLICY);
     let ownType = type === undefined;
     let ownCaching = false;
     for (const name in extra) {
@@ -171,6 +173,12 @@ export class Exchange {
     if (!ownCaching) headers.push('Cache-Control', 'no-store');
     return send(this.request, this.response, { status, headers, text, close });
   }
+}
+
+/** A page of ours brings its own policy: of two that are sent browsers hold to both. */
+function dropHeader(headers: string[], name: string): void {
+  const at = headers.findIndex((each, index) => index % 2 === 0 && each.toLowerCase() === name.toLowerCase());
+  if (at !== -1) headers.splice(at, 2);
 }
 
 /** The target as the client sent it: Express takes the mount's path off `url`. */

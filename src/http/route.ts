@@ -65,7 +65,7 @@ export interface RouteAnswer {
   readonly text?: string;
   /** A file, sent as the client takes it; `Content-Type` stands among the headers. */
   readonly content?: Content;
-  /** Extra headers. `Content-Type` and `Cache-Control` (default `no-store`) may be replaced here. */
+  /** Extra headers. `Content-Type`, `Cache-Control` (default `no-store`) and `Content-Security-Policy` may be replaced here. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 

@@ -4,12 +4,15 @@
  */
 
 import { z } from 'zod';
+import type { ResetTokens } from '../access/reset-tokens.ts';
 import type { Analytics } from '../analytics/analytics.ts';
 import type { Conversations } from '../conversations/conversations.ts';
 import type { Replies } from '../conversations/replies.ts';
 import type { Transaction } from '../database/schema.ts';
 import type { Announcement, EventType } from '../events/event.ts';
 import type { Logger } from '../logger.ts';
+import type { Mailing } from '../mail/mailing.ts';
+import type { MailUpkeep } from '../mail/upkeep.ts';
 import type { MediaFiles } from '../media/files.ts';
 import type { Learning } from '../profiles/learning.ts';
 import type { Profiles } from '../profiles/profiles.ts';
@@ -38,6 +41,9 @@ export interface JobServices {
   /** Decodes recordings. */
   readonly audio: Audio;
   readonly speech: Speech;
+  readonly mail: Mailing;
+  readonly mailUpkeep: MailUpkeep;
+  readonly resetTokens: ResetTokens;
 }
 
 /** The second argument of a handler. */

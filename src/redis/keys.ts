@@ -40,6 +40,8 @@ export const queueKeys = {
   journalMarks: () => 'millrace:journal-marks',
   /** String, TTL 10 s. Stands while a journal may hold jobs that are not listed. */
   journalBehind: () => 'journal:behind',
+  /** String, TTL until 30 min after the request. The address that a password reset token belongs to, or `used`. */
+  passwordReset: (tenant: string, tokenHash: string) => tenantKey(tenant, `password_reset:${tokenHash}`),
   /** Stream, at most 10,000 entries. The events of one tenant, oldest first. */
   events: (tenant: string) => tenantKey(tenant, 'events'),
   /** Channel. The same events, for whoever listens now. */

@@ -27,7 +27,7 @@ export async function isQuiet(
   note: (text: string) => void,
 ): Promise<string | undefined> {
   let found = 'nothing was looked at';
-  let least = Number.POSITIVE_INFINITY;
+  let before = Number.POSITIVE_INFINITY;
   let betterAtMs = service.clock.nowMs;
   let quietLooks = 0;
   let notedAtMs = Number.NEGATIVE_INFINITY;
@@ -39,8 +39,9 @@ export async function isQuiet(
       const total = sumOf(queues) + sumOf(journals);
       found = JSON.stringify({ ...queues, ...journals });
       quietLooks = total === 0 ? quietLooks + 1 : 0;
-      if (total < least) betterAtMs = service.clock.nowMs;
-      least = Math.min(least, total);
+      // Less than a look ago, not than ever: Redis emptied has little to do, until it gets everything back.
+      if (total < before) betterAtMs = service.clock.nowMs;
+      before = total;
     } catch (error) {
       found = messageOf(error);
       quietLooks = 0;
