@@ -34,6 +34,8 @@ export async function composeMail(message: MailMessage, dkim?: DkimKey): Promise
     text,
     html,
     headers: { 'Auto-Submitted': 'auto-generated', ...headers },
+    // As on the wire, so that what is signed and what is kept are the bytes that go out.
+    newline: 'windows',
     disableFileAccess: true,
     disableUrlAccess: true,
   });
