@@ -84,7 +84,7 @@ export function mailPage({ login, deliveries, inbox, toServer }: MailPageOptions
 }
 
 function show(response: Response, title: string, content: Html): void {
-  const head = html`<link rel="stylesheet" href="${MOUNT}/mail.css">`;
+  const head = html`<link rel="icon" href="data:,"><link rel="stylesheet" href="${MOUNT}/mail.css">`;
   response.type('html').send(adminPage({ title, mount: MOUNT, content, head }));
 }
 

@@ -15,7 +15,7 @@ import { defineRoute, type Route, type RouteAnswer } from '../route.ts';
 export const MAIL_POLICY =
   "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
 /** The page that asks whether to unsubscribe: one form. */
-const PAGE_POLICY = "default-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const PAGE_POLICY = "default-src 'none'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const HTML_TYPE = 'text/html; charset=utf-8';
 
 const tenant = z.string().regex(/^[a-z0-9-]{1,64}$/, 'must be 1–64 characters of a–z, 0–9 and -');
@@ -174,7 +174,7 @@ function suppressionRoutes({ suppressions, links }: MailRoutesOptions): Route[] 
 
 /** A page without a style sheet: browsers show it as it is, and nothing else has to be fetched. */
 function asking(title: string, content: string): RouteAnswer {
-  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">`;
+  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">`;
   return page(
     `<!doctype html>\n<html lang="en"><head>${head}<title>${title}</title></head>
 <body><h1>${title}</h1>\n${content}\n</body></html>`,
