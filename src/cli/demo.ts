@@ -7,11 +7,12 @@ import { playAudio } from './demo/audio.ts';
 import { playCharts } from './demo/charts.ts';
 import { playConversation } from './demo/conversation.ts';
 import { playLearning } from './demo/learning.ts';
+import { playMail } from './demo/mail.ts';
 import { playMedia } from './demo/media.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The stops of the tour, in order. */
-const STOPS = [playLearning, playMedia, playAudio, playConversation, playCharts];
+const STOPS = [playLearning, playMedia, playAudio, playMail, playConversation, playCharts];
 
 const HELP = `
 Start the service first: npm start. The edits are those of src/cli/demo/edits.json.

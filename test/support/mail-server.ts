@@ -21,6 +21,8 @@ export interface MailServer {
   readonly mails: TakenMail[];
   /** Connections that were made so far. */
   readonly connections: number;
+  /** End every connection, as a server does with idle ones. */
+  hangUp(): void;
   close(): Promise<void>;
 }
 
@@ -76,6 +78,11 @@ export async function startMailServer({ recipient, data, ...options }: MailServe
   // A client that leaves in the middle is no error of the test's.
   server.on('error', () => {});
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const sockets = new Set<Socket>();
+  server.server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   const address = server.server.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
   return {
@@ -84,6 +91,9 @@ export async function startMailServer({ recipient, data, ...options }: MailServe
     mails,
     get connections() {
       return connections;
+    },
+    hangUp: () => {
+      for (const socket of sockets) socket.end();
     },
     close: () => new Promise((resolve) => server.close(resolve)),
   };

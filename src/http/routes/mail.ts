@@ -1,5 +1,6 @@
 /** /v1/mail: what mails look like, who may send them, and who does not want them. */
 
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { Senders } from '../../mail/senders.ts';
@@ -8,7 +9,7 @@ import { isTemplateName, mailAddress, TEMPLATES } from '../../mail/template-data
 import type { Templates } from '../../mail/templates.ts';
 import type { UnsubscribeLinks } from '../../mail/unsubscribe.ts';
 import { parseMailbox } from '../../mail-address.ts';
-import { html } from '../html.ts';
+import { type Html, html } from '../html.ts';
 import { defineRoute, type Route, type RouteAnswer } from '../route.ts';
 
 /** What a mail may do in a browser: show itself. */
@@ -153,7 +154,7 @@ function suppressionRoutes({ suppressions, links }: MailRoutesOptions): Route[] 
         return asking(
           'Unsubscribe?',
           html`<p>No more mail to <strong>${address}</strong>.</p>
-<form method="post"><button>Unsubscribe</button></form>`.text,
+<form method="post"><button>Unsubscribe</button></form>`,
         );
       },
     }),
@@ -166,20 +167,34 @@ function suppressionRoutes({ suppressions, links }: MailRoutesOptions): Route[] 
       handle: async ({ query }) => {
         const { tenant: of, address } = await links.read(query.token);
         await suppressions.add(of, address, 'unsubscribed');
-        return asking('Unsubscribed', html`<p><strong>${address}</strong> gets no more of these mails.</p>`.text);
+        return asking('Unsubscribed', html`<p><strong>${address}</strong> gets no more of these mails.</p>`);
       },
     }),
   ];
 }
 
-/** A page without a style sheet: browsers show it as it is, and nothing else has to be fetched. */
-function asking(title: string, content: string): RouteAnswer {
-  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">`;
-  return page(
-    `<!doctype html>\n<html lang="en"><head>${head}<title>${title}</title></head>
-<body><h1>${title}</h1>\n${content}\n</body></html>`,
-    PAGE_POLICY,
-  );
+function pageStyle(): Html {
+  return html`:root { color-scheme: light dark; font: 17px/1.5 ui-sans-serif, system-ui, sans-serif; }
+body { max-width: 30rem; margin: 15vh auto; padding: 2rem; border: 1px solid #8884; border-radius: .6rem; }
+h1 { margin: 0; font-size: 1.4rem; }
+button { padding: .6rem 1.2rem; border: 0; border-radius: .4rem; background: #2f6f8f; color: #fff; font: inherit; }`;
+}
+
+/** A page of its own, with nothing to fetch; the policy names its one style. */
+function asking(title: string, content: Html): RouteAnswer {
+  const style = pageStyle();
+  const { text } = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title><link rel="icon" href="data:,">
+<style>${style}</style>
+</head>
+<body><h1>${title}</h1>
+${content}
+</body>
+</html>`;
+  return page(text, `${PAGE_POLICY}; style-src 'sha256-${hash('sha256', style.text, 'base64')}'`);
 }
 
 function page(text: string, policy: string): RouteAnswer {
