@@ -5,7 +5,8 @@
  *
  * Promises: the rows of a job, its Message-ID and its place in the tenant's daily cap come into being once, in one
  * transaction; `sending` is committed before the mail is handed over, so that whoever finds it later knows that the mail
- * may have gone. While PostgreSQL is away every call is `store-unavailable`.
+ * may have gone. An attempt that was frozen and thawed changes nothing that a later try has written, and what was sent
+ * stays sent. While PostgreSQL is away every call is `store-unavailable`.
  */
 
 import { type Selectable, sql } from 'kysely';
@@ -81,38 +82,47 @@ export class Deliveries {
     );
   }
 
-  /** The mail is about to be handed over. */
-  async sending(id: string): Promise<void> {
-    await ask(
+  /** The mail is about to be handed over. The number of this try; undefined when another one has sent it meanwhile. */
+  async sending(id: string): Promise<number | undefined> {
+    const row = await ask(
       this.#database
         .updateTable('mail_deliveries')
         .set({ state: 'sending', tries: sql`tries + 1`, code: null })
         .where('id', '=', id)
-        .execute(),
+        .where('state', '<>', 'sent')
+        .returning('tries')
+        .executeTakeFirst(),
     );
+    return row?.tries;
   }
 
   /** The mail was certainly not sent by this try; or, as `sending`, may have been. */
-  async note(id: string, state: 'waiting' | 'sending', answer: string): Promise<void> {
+  async note(
+    { id, tries }: Pick<Delivery, 'id' | 'tries'>,
+    state: 'waiting' | 'sending',
+    answer: string,
+  ): Promise<void> {
     await ask(
       this.#database
         .updateTable('mail_deliveries')
         .set({ state, answer: answer.slice(0, MOST_ANSWER) })
         .where('id', '=', id)
+        .where('tries', '=', tries)
+        .where('state', '<>', 'sent')
         .execute(),
     );
   }
 
-  /** How it ended. */
-  async ended(id: string, { state, code, answer }: Ended): Promise<void> {
+  /** How it ended. That it was sent is true whichever try was told so. */
+  async ended({ id, tries }: Pick<Delivery, 'id' | 'tries'>, { state, code, answer }: Ended): Promise<void> {
     const ended_at = new Date(this.#clock());
-    await ask(
-      this.#database
-        .updateTable('mail_deliveries')
-        .set({ state, code: code ?? null, answer: answer.slice(0, MOST_ANSWER), ended_at })
-        .where('id', '=', id)
-        .execute(),
-    );
+    let update = this.#database
+      .updateTable('mail_deliveries')
+      .set({ state, code: code ?? null, answer: answer.slice(0, MOST_ANSWER), ended_at })
+      .where('id', '=', id)
+      .where('state', '<>', 'sent');
+    if (state !== 'sent') update = update.where('tries', '=', tries);
+    await ask(update.execute());
   }
 
   /** Newest first, of all tenants. */

@@ -126,11 +126,11 @@ export class Mailing {
     const { template, data, job, signal } = request;
     if (row.state === 'sending' && atMostOnce.has(template)) {
       const answer = row.answer ?? 'The process that handed it over ended before the answer came.';
-      await deliveries.ended(row.id, { state: 'unknown', code: 'mail-unknown', answer });
+      await deliveries.ended(row, { state: 'unknown', code: 'mail-unknown', answer });
       return 'ended';
     }
     if (await this.#isSuppressed(job.tenant, row.recipient, template)) {
-      await deliveries.ended(row.id, { state: 'suppressed', answer: 'on the suppression list' });
+      await deliveries.ended(row, { state: 'suppressed', answer: 'on the suppression list' });
       return 'ended';
     }
     const link = TEMPLATES[template].unsubscribable
@@ -152,8 +152,9 @@ export class Mailing {
         }),
       },
     };
-    await deliveries.sending(row.id);
-    return this.#note(row, await mailer.send(message, { signal }), job.tenant);
+    const tries = await deliveries.sending(row.id);
+    if (tries === undefined) return 'ended';
+    return this.#note({ ...row, tries }, await mailer.send(message, { signal }), job.tenant);
   }
 
   /** Write down how a try went. */
@@ -162,17 +163,17 @@ export class Mailing {
     const { answer } = outcome;
     switch (outcome.kind) {
       case 'accepted':
-        await deliveries.ended(row.id, { state: 'sent', answer });
+        await deliveries.ended(row, { state: 'sent', answer });
         return 'ended';
       case 'rejected':
-        await deliveries.ended(row.id, { state: 'failed', code: 'mail-rejected', answer });
+        await deliveries.ended(row, { state: 'failed', code: 'mail-rejected', answer });
         if (outcome.recipient) await suppressions.add(tenant, row.recipient, 'bounced');
         return 'ended';
       case 'unknown':
-        await deliveries.note(row.id, 'sending', answer);
+        await deliveries.note(row, 'sending', answer);
         return 'doubtful';
       case 'later':
-        await deliveries.note(row.id, 'waiting', answer);
+        await deliveries.note(row, 'waiting', answer);
         if (outcome.of === 'message') return 'deferred';
         return outcome.of === 'server' ? 'stop-away' : 'stop-slow';
     }
@@ -197,7 +198,7 @@ export class Mailing {
       if (job.lastAttempt || (isDoubtful && isFinal)) {
         row.state = isDoubtful ? 'unknown' : 'failed';
         row.code = isDoubtful ? 'mail-unknown' : 'mail-deferred';
-        await deliveries.ended(row.id, { state: row.state, code: row.code, answer: row.answer ?? answer });
+        await deliveries.ended(row, { state: row.state, code: row.code, answer: row.answer ?? answer });
       } else {
         left += 1;
       }

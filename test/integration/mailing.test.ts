@@ -14,6 +14,7 @@ import { MailUpkeep } from '../../src/mail/upkeep.ts';
 import { Inbox } from '../../src/providers/inbox.ts';
 import type { MailMessage, SendOutcome } from '../../src/providers/mailer.ts';
 import { RecordingMailer } from '../../src/providers/recording-mailer.ts';
+import { latch } from '../support/latch.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const NOON = Date.parse('2030-05-06T12:00:00Z');
@@ -152,6 +153,25 @@ describe('a mail job', () => {
     await expect(mailing.send(request({ to: three }))).rejects.toMatchObject({ code });
     expect(asks).toBe(1);
     expect(mails).toEqual([]);
+  });
+
+  it('that was frozen in the middle changes nothing that a later try has written', async () => {
+    const { mailing, request, deliveries } = await site();
+    const asked = request();
+    const thawed = latch();
+    const frozen = latch();
+    answer = async () => {
+      frozen.open();
+      await thawed.opened;
+      return { kind: 'unknown', answer: 'the connection broke long ago' };
+    };
+    const first = mailing.send(asked).catch((error: unknown) => error);
+    await frozen.opened;
+    answer = () => ({ kind: 'accepted', answer: '250' });
+    expect(await mailing.send(asked)).toMatchObject({ sent: 1 });
+    thawed.open();
+    expect(await first).toMatchObject({ sent: 1 });
+    expect(await states(deliveries, asked.job.id)).toEqual([['ada@example.org', 'sent', null]]);
   });
 
   it('that is given up is tried again when somebody lets the dead job run', async () => {
