@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ApiKeys } from '../../src/access/api-keys.ts';
 import { type MailServer, refusal, startMailServer, type TakenMail } from '../support/mail-server.ts';
 import { headerOf, readMail } from '../support/mail-text.ts';
-import { eventually } from '../support/millrace-process.ts';
+import { eventually, freePort } from '../support/millrace-process.ts';
 import { openWebSite, type WebSite } from '../support/web-site.ts';
 
 const JOBS = join(import.meta.dirname, '../../jobs');
@@ -273,6 +273,32 @@ async function allOf(redis: Redis, key: string): Promise<string[]> {
       return [];
   }
 }
+
+describe('while the mail server is away', () => {
+  let site: WebSite;
+  beforeAll(async () => {
+    const port = await freePort();
+    site = await open({ SMTP_URL: `smtp://127.0.0.1:${port}`, MAIL_FROM: 'mill@example.com' });
+  });
+  afterAll(() => site?.close());
+
+  it('a mail waits for it and spends no attempt', async () => {
+    const payload = { to: 'ada@example.org', name: 'Ada' };
+    const { body } = await site.ask('POST', '/v1/jobs', { job: 'email.send-welcome', payload });
+    const [row] = await eventually(
+      () => site.web.services.deliveries.ofJob(body.id),
+      (rows) => rows.some(({ answer }) => answer !== null),
+      10_000,
+    );
+    expect(row).toMatchObject({ state: 'waiting', tries: 1, answer: expect.stringContaining('ECONNREFUSED') });
+    const view = await eventually(
+      async () => (await site.ask('GET', `/v1/jobs/${body.id}`)).body,
+      ({ state }) => state === 'delayed' || state === 'scheduled' || state === 'retrying',
+      10_000,
+    );
+    expect(view.attempts.made).toBe(0);
+  });
+});
 
 describe('without a mail server', () => {
   let site: WebSite;

@@ -15,6 +15,7 @@ import { Inbox } from '../../src/providers/inbox.ts';
 import type { MailMessage, SendOutcome } from '../../src/providers/mailer.ts';
 import { RecordingMailer } from '../../src/providers/recording-mailer.ts';
 import { latch } from '../support/latch.ts';
+import { freePort } from '../support/millrace-process.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const NOON = Date.parse('2030-05-06T12:00:00Z');
@@ -374,6 +375,22 @@ describe('the daily cap', () => {
     const other = await site({ dailyCap: 1 });
     await one.mailing.send(one.request());
     expect(await other.mailing.send(other.request())).toMatchObject({ sent: 1 });
+  });
+});
+
+describe('while PostgreSQL is away', () => {
+  it('nothing is sent, and no attempt is spent', async () => {
+    const url = `postgres://nobody@127.0.0.1:${await freePort()}/nothing`;
+    const away = connectDatabase({ url, schema: 'public', poolSize: 2, name: 'test' });
+    try {
+      const deliveries = new Deliveries({ database: away });
+      const { mailing, request, mails } = await site({ deliveries });
+      const error: unknown = await mailing.send(request()).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'store-unavailable', retry: 'later' });
+      expect(mails).toEqual([]);
+    } finally {
+      await away.destroy();
+    }
   });
 });
 
