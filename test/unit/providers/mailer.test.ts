@@ -11,6 +11,7 @@ import { InboxMailer } from '../../../src/providers/inbox-mailer.ts';
 import type { Mailer, MailMessage } from '../../../src/providers/mailer.ts';
 import { RecordingMailer } from '../../../src/providers/recording-mailer.ts';
 import { SmtpMailer } from '../../../src/providers/smtp-mailer.ts';
+import { CERTIFICATE, CERTIFICATE_KEY } from '../../support/mail-certificate.ts';
 import { converse, type MailServer, refusal, startMailServer, startRawServer } from '../../support/mail-server.ts';
 import { headerOf, readMail } from '../../support/mail-text.ts';
 import { eventually } from '../../support/millrace-process.ts';
@@ -268,6 +269,23 @@ describe('the smtp mailer', () => {
     const server = await served({ disabledCommands: [] });
     expect(await send(mailerFor(server.url, { tls: 'starttls' }))).toMatchObject({ kind: 'later' });
     expect(server.mails).toEqual([]);
+  });
+
+  it.each(['starttls', 'secure'] as const)('speaks TLS from the start it is told: %s', async (tls) => {
+    let isSecure = false;
+    const server = await served({
+      disabledCommands: [],
+      secure: tls === 'secure',
+      cert: CERTIFICATE,
+      key: CERTIFICATE_KEY,
+      onMailFrom: (_address, session, done) => {
+        isSecure = session.secure;
+        done();
+      },
+    });
+    const mailer = mailerFor(server.url, { host: 'localhost', tls, ca: CERTIFICATE });
+    expect(await send(mailer)).toMatchObject({ kind: 'accepted' });
+    expect(isSecure).toBe(true);
   });
 
   it('logs in where the URL names a user, and a wrong password is not the mail’s fault', async () => {
