@@ -158,10 +158,8 @@ export class Services implements Lifecycle {
     this.redis = this.#connect(config.REDIS_URL, 'producer', `${role}:queue`);
     this.redisBreaker = this.#parts.add('redis breaker', new Breaker({ name: 'redis', client: this.redis, logger }));
     this.cacheRedis = this.#connect(config.REDIS_CACHE_URL, 'cache', `${role}:cache`);
-    this.cacheBreaker = this.#parts.add(
-      'cache breaker',
-      new Breaker({ name: 'cache', client: this.cacheRedis, logger }),
-    );
+    const cacheBreaker = new Breaker({ name: 'cache', client: this.cacheRedis, logger });
+    this.cacheBreaker = this.#parts.add('cache breaker', cacheBreaker);
 
     this.tally = this.#parts.add('tally', new Tally({ database: this.database, logger }));
     const { tally } = this;
@@ -196,21 +194,11 @@ export class Services implements Lifecycle {
     this.conversations = new Conversations({ database });
     this.tokenUsage = new TokenUsage({ database });
     this.replies = new Replies({ database, cache, model, profiles, characters: this.characters });
-    this.media = new MediaFiles({
-      database: this.database,
-      storage: storageFor(config),
-      maxBytes: config.MEDIA_MAX_BYTES,
-      keepDays: config.MEDIA_KEEP_DAYS,
-    });
-    this.mediaLinks = new MediaLinks({
-      key: config.MEDIA_LINK_KEY,
-      folder: mediaFolder(config),
-      minutes: config.MEDIA_LINK_MINUTES,
-    });
-    this.fetcher = new Fetcher({
-      allowHttp: config.MEDIA_FETCH_HTTP === 'on',
-      ports: config.MEDIA_FETCH_PORTS.split(',').map(Number),
-    });
+    const { MEDIA_MAX_BYTES: maxBytes, MEDIA_KEEP_DAYS, MEDIA_LINK_KEY: key, MEDIA_LINK_MINUTES: minutes } = config;
+    this.media = new MediaFiles({ database, storage: storageFor(config), maxBytes, keepDays: MEDIA_KEEP_DAYS });
+    this.mediaLinks = new MediaLinks({ key, folder: mediaFolder(config), minutes });
+    const ports = config.MEDIA_FETCH_PORTS.split(',').map(Number);
+    this.fetcher = new Fetcher({ allowHttp: config.MEDIA_FETCH_HTTP === 'on', ports });
     this.images = new Images();
     const programs = new Programs({ dataDir: config.DATA_DIR });
     this.audio = new Audio({ programs, maxSeconds: config.AUDIO_MAX_SECONDS });
@@ -233,11 +221,8 @@ export class Services implements Lifecycle {
     const reset = { redis: this.redis, breaker: this.redisBreaker, keyPrefix, keys, page: config.PASSWORD_RESET_URL };
     this.resetTokens = new ResetTokens(reset);
 
-    this.analytics = new Analytics({
-      database,
-      sources: [new LearningFacts({ database }), this.media, this.deliveries, this.conversations],
-      keepDays: config.ANALYTICS_KEEP_DAYS,
-    });
+    const sources = [new LearningFacts({ database }), this.media, deliveries, this.conversations];
+    this.analytics = new Analytics({ database, sources, keepDays: config.ANALYTICS_KEEP_DAYS });
     this.reports = new Reports({ database, analytics: this.analytics });
 
     const { catalog: definitions, ledger, collectedRequests, redisBreaker: breaker } = this;
@@ -254,15 +239,9 @@ export class Services implements Lifecycle {
     const intake = this.acceptance ?? new DirectIntake({ handover, breaker });
     this.producer = new Producer({ catalog: definitions, queues, intake, breaker, collectedRequests });
     const channel = outboxChannel(config.DATABASE_SCHEMA);
-    this.outbox = this.#parts.add(
-      'outbox',
-      new Outbox({
-        rows: new OutboxRows({ database: this.database }),
-        listener: new Listener({ url: config.DATABASE_URL, channel, name: `${role}:outbox`, logger }),
-        producer: this.producer,
-        logger,
-      }),
-    );
+    const listener = new Listener({ url: config.DATABASE_URL, channel, name: `${role}:outbox`, logger });
+    const rows = new OutboxRows({ database });
+    this.outbox = this.#parts.add('outbox', new Outbox({ rows, listener, producer: this.producer, logger }));
     const keptJobs = this.acceptance;
     this.inspector = new Inspector({ queues, ledger, collectedRequests, outbox: this.outbox, breaker, keptJobs });
     this.publisher = new Publisher({ redis: this.redis, breaker, keyPrefix });

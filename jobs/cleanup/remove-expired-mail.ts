@@ -9,7 +9,7 @@ export default defineJob({
   payload: z.strictObject({ dryRun: z.boolean().default(false) }),
   result: z.object({ removed: z.int().min(0), bytes: z.int().min(0), dryRun: z.boolean() }),
   example: {},
-  every: '37 2 * * *',
+  every: '12 2 * * *',
   timeoutMs: 600_000,
 
   exclusive: () => ({ kind: 'sweep', tenant: 'default', id: 'cleanup.remove-expired-mail' }),

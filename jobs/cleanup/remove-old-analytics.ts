@@ -11,7 +11,7 @@ export default defineJob({
   payload: z.strictObject({ dryRun: z.boolean().default(false) }),
   result: z.object({ removed: z.int().min(0), bytes: z.int().min(0), dryRun: z.boolean() }),
   example: {},
-  every: '37 2 * * *',
+  every: '52 2 * * *',
   timeoutMs: 600_000,
 
   exclusive: () => ({ kind: 'sweep', tenant: 'default', id: NAME }),

@@ -41,6 +41,7 @@ export default defineJob({
   }),
   example: { fileId: '0'.repeat(64), variants: ['thumb', 'large'] },
   timeoutMs: 300_000,
+  isolated: true,
 
   async run({ fileId, url, variants, fit }, { media, fetcher, images, progress, job: { tenant }, signal }) {
     const id = fileId ?? (await fetched(url ?? ''));

@@ -36,6 +36,7 @@ export default defineJob({
   }),
   example: { fileId: '0'.repeat(64), language: 'en' },
   timeoutMs: 1_800_000,
+  isolated: true,
   attempts: 3,
 
   async run({ fileId = '', url, language }, { media, fetcher, audio, speech, job, progress, signal }) {

@@ -46,7 +46,7 @@ describe('the figures', () => {
         'src/unread.mts': 'export {};',
         'workers/run-job.ts': `export function runJob() {\n${'  step();\n'.repeat(60)}}\n`,
         'test/unit/slow.test.ts': "test.skip('waits', () => new Promise((done) => setTimeout(done, 10)));",
-        ...Object.fromEntries(Array.from({ length: 25 }, (_, i) => [`src/noun-${i}.ts`, '// a line\n'.repeat(101)])),
+        ...Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`src/noun-${i}.ts`, '// a line\n'.repeat(101)])),
       },
       { installed: [], development: [] },
     );
