@@ -47,6 +47,7 @@ export class WorkerProcess implements Lifecycle {
 
   constructor({ config, catalog, logger, queues, rows = poolRows(config), connect }: WorkerOptions) {
     const chosen = chooseRows(catalog.queues, rows, queues);
+    refuseWithoutFile(catalog);
     this.#logger = logger;
     const metrics = new Metrics({ role: 'worker' });
     this.services = this.#parts.add('services', new Services({ config, catalog, logger, role: 'worker', metrics }));
@@ -122,6 +123,13 @@ async function stopAll(pools: readonly Pool[], deadline: Deadline): Promise<void
   const results = await Promise.allSettled(pools.map((pool) => pool.stop(deadline)));
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+/** The process of an isolated job loads its definition by itself. */
+function refuseWithoutFile({ all, directory }: Catalog): void {
+  const without = directory === undefined ? all.find(({ isolated }) => isolated) : undefined;
+  if (without === undefined) return;
+  throw new BootError(`${without.name} is isolated, so it must be a file of the catalog's folder.`);
 }
 
 function chooseRows(

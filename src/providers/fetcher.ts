@@ -130,6 +130,8 @@ export class Fetcher {
       throw refused(this.#allowHttp ? 'It must be an https or http URL.' : 'It must be an https URL.');
     }
     if (url.username !== '' || url.password !== '') throw refused('It may not hold a user or a password.');
+    const isName = isIP(bare(url.hostname)) === 0;
+    if (isName && !url.hostname.includes('.')) throw refused('Its server has no public name.');
     const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
     if (!this.#ports.has(port)) throw refused(`Port ${port} is not allowed.`);
   }

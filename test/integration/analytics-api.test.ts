@@ -185,10 +185,11 @@ describe('/admin/analytics', () => {
   });
 });
 
-test('learning is said to be experimental', async () => {
+test('learning and replies are said to be experimental', async () => {
   const { body } = await site.ask('GET', '/v1/definitions', undefined, acme);
   const experimental = body.definitions.filter((each: { experimental: boolean }) => each.experimental);
   expect(experimental.map(({ name }: { name: string }) => name)).toEqual([
+    'ai.generate-reply',
     'learning.apply-feedback',
     'learning.process-edit',
     'learning.recalculate-evolution',

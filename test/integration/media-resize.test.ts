@@ -20,7 +20,8 @@ let probe: Probe;
 
 beforeAll(async () => {
   world = await createWorld();
-  probe = await startProbe(world, [resizeImage]);
+  // In this process, so that the machinery is the test's own; test/chaos/media.test.ts runs it isolated.
+  probe = await startProbe(world, [{ ...resizeImage, isolated: false }]);
 });
 
 afterAll(async () => {

@@ -219,6 +219,7 @@ describe('docs/operations.md', () => {
     web.metrics.attempt({ ...ATTEMPT, outcome: 'retry' });
     web.metrics.lockWait('profile', 1, 'held');
     web.metrics.cacheRead('hit');
+    web.metrics.isolatedCrash('media', 'media.resize-image');
     web.metrics.request({ route: '/', method: 'GET', status: 200, ms: 1 });
     await expect
       .poll(async () => {

@@ -35,6 +35,14 @@ describe('a worker', () => {
     expect(boot(['nothing'])).toThrow('There is no queue "nothing". There are: other, probe.');
   });
 
+  test('does not boot with an isolated definition that no process could load', () => {
+    const logger = createLogger({ level: 'silent', role: 'test' });
+    const catalog = new Catalog([{ ...job('probe.a'), isolated: true }]);
+    const start = () =>
+      new WorkerProcess({ config: world.config, catalog, logger, queues: [], rows: { probe: EAGER } });
+    expect(start).toThrow('probe.a is isolated, so it must be a file');
+  });
+
   test('runs at most as many jobs at once as its row says', async () => {
     let now = 0;
     let most = 0;
