@@ -119,6 +119,7 @@ export class Services implements Lifecycle {
   readonly mediaLinks: MediaLinks;
   readonly fetcher: Fetcher;
   readonly images: Images;
+  readonly programs: Programs;
   readonly audio: Audio;
   readonly speech: Speech;
   readonly inbox: Inbox;
@@ -200,7 +201,8 @@ export class Services implements Lifecycle {
     const ports = config.MEDIA_FETCH_PORTS.split(',').map(Number);
     this.fetcher = new Fetcher({ allowHttp: config.MEDIA_FETCH_HTTP === 'on', ports });
     this.images = new Images();
-    const programs = new Programs({ dataDir: config.DATA_DIR });
+    this.programs = new Programs({ dataDir: config.DATA_DIR });
+    const { programs } = this;
     this.audio = new Audio({ programs, maxSeconds: config.AUDIO_MAX_SECONDS });
     this.speech = chooseSpeech(config, programs);
 

@@ -32,7 +32,6 @@ import { MetricTotals } from './monitoring/metric-totals.ts';
 import { Metrics } from './monitoring/metrics.ts';
 import { MetricsPage } from './monitoring/metrics-page.ts';
 import { StoreCheck } from './monitoring/store-check.ts';
-import { Programs } from './providers/programs.ts';
 import { speechState } from './providers/speech-choice.ts';
 import { createBoard } from './queue/board.ts';
 import type { Catalog } from './queue/catalog.ts';
@@ -76,7 +75,6 @@ export class WebProcess implements Lifecycle {
     const { acceptance, conversations, characters, tokenUsage, model } = services;
     if (acceptance === undefined) throw new Error('a web process accepts into a journal');
     this.#storeCheck = this.#parts.add('store check', new StoreCheck({ redis, cacheRedis, logger }));
-    const programs = new Programs({ dataDir: config.DATA_DIR });
     this.#health = new Health({
       database,
       redis,
@@ -85,7 +83,7 @@ export class WebProcess implements Lifecycle {
       storeCheck: this.#storeCheck,
       acceptance,
       model,
-      features: async () => [await speechState(config, programs)],
+      features: async () => [await speechState(config, services.programs)],
       keyPrefix: config.KEY_PREFIX,
       processId: `${hostname()}:${process.pid}`,
       version: VERSION,
