@@ -1,28 +1,18 @@
 /** The board as a person sees it, in headless Chromium. */
 
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { BOARD_JOBS, BOARD_LOGIN, type BoardSite, startBoardSite } from '../support/board-site.ts';
-import { startBrowser } from '../support/browser.ts';
+import { WatchedBrowser } from '../support/watched-browser.ts';
 import { createWorld, type World } from '../support/world.ts';
 
-/** Ignored by git; look at the pictures after a run. */
-const PICTURES = join(import.meta.dirname, '..', '..', '.data', 'screenshots');
 const LOGIN = { username: BOARD_LOGIN.user, password: BOARD_LOGIN.password };
 
 let world: World;
 let readOnly: BoardSite;
-let browser: Browser | undefined;
-let missing = '';
-let context: BrowserContext;
-/** Whatever the browser complained about, and whatever it asked of another site. */
-let complaints: string[] = [];
+let browser: WatchedBrowser;
 
 beforeAll(async () => {
-  const started = await startBrowser();
-  if ('browser' in started) browser = started.browser;
-  else missing = started.missing;
+  browser = await WatchedBrowser.start();
   world = await createWorld({ migrate: false });
   readOnly = await startBoardSite(world);
 });
@@ -31,29 +21,9 @@ afterAll(async () => {
   await readOnly?.close();
   await world?.close();
 });
-beforeEach(() => {
-  complaints = [];
-});
-afterEach(() => context?.close());
 
-async function open({ skip }: TestContext, site: BoardSite, login?: typeof LOGIN): Promise<Page> {
-  if (browser === undefined) return skip(missing);
-  context = await browser.newContext({
-    ...(login && { httpCredentials: login }),
-    viewport: { width: 1280, height: 800 },
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    const url = request.url();
-    if (!url.startsWith(new URL(site.url).origin) && !url.startsWith('data:')) complaints.push(`asked ${url}`);
-  });
-  return page;
-}
+const open = (test: TestContext, site: BoardSite, login?: typeof LOGIN) =>
+  browser.open(test, { origin: new URL(site.url).origin, ...(login && { login }) });
 
 describe('the board in a browser', () => {
   it('shows nothing without the login', async (test) => {
@@ -74,8 +44,8 @@ describe('the board in a browser', () => {
     expect(await page.title()).toContain('Millrace');
     const font = await page.evaluate('getComputedStyle(document.body).fontFamily');
     expect(font).toMatch(/^ui-sans-serif/);
-    await page.screenshot({ path: join(PICTURES, 'board-queues.png') });
-    expect(complaints).toEqual([]);
+    await browser.picture(page, 'board-queues');
+    expect(browser.complaints).toEqual([]);
   });
 
   it('shows a finished job without its secrets, and no way to change it', async (test) => {
@@ -87,8 +57,8 @@ describe('the board in a browser', () => {
     expect(text).toContain('Finished at');
     expect(text).toContain('[redacted]');
     expect(text).not.toContain('my-secret-seal');
-    await page.screenshot({ path: join(PICTURES, 'board-finished-job.png') });
-    expect(complaints).toEqual([]);
+    await browser.picture(page, 'board-finished-job');
+    expect(browser.complaints).toEqual([]);
   });
 
   it('retries a dead job when writes are on, and writes it down', async (test) => {
@@ -104,7 +74,7 @@ describe('the board in a browser', () => {
       expect(await site.letters.getJobState(BOARD_JOBS.dead)).toBe('waiting');
       await expect.poll(() => site.audit).toHaveLength(1);
       expect(site.audit[0]).toMatchObject({ user: 'admin', queue: 'letters', jobState: 'failed', outcome: 'done' });
-      expect(complaints).toEqual([]);
+      expect(browser.complaints).toEqual([]);
     } finally {
       await site.close();
       await own.close();
