@@ -204,3 +204,8 @@ export function isAppError(error: unknown, code?: ErrorCode): error is AppError 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Is this an error of the system, or of a library, with one of these codes: `ENOENT`, `EEXIST` …? */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && codes.includes(error.code);
+}

@@ -7,7 +7,7 @@
 
 import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
-import { isAppError, messageOf } from '../errors.ts';
+import { hasCode, isAppError, messageOf } from '../errors.ts';
 import { VERSION } from '../version.ts';
 import { addCleanup } from './cleanup.ts';
 import { addDemo } from './demo.ts';
@@ -65,7 +65,7 @@ function explain(error: unknown): number {
 
 /** SQLSTATE 42P01: undefined table. */
 function isMissingTable(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '42P01';
+  return hasCode(error, '42P01');
 }
 
 try {

@@ -10,10 +10,11 @@
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readlink, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
+import { syncFolder } from './disk.ts';
 
 /** How a process of this machine is told from a later one with its number. */
 export interface Identities {
@@ -152,15 +153,5 @@ async function isOrphan(path: string, name: string, { identities, clock = Date.n
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-/** Make the name of a folder durable. */
-async function syncFolder(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  return hasCode(error, 'ENOENT');
 }

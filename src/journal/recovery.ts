@@ -7,6 +7,7 @@
 
 import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { hasCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { scanRecords } from './record.ts';
 import { type Seal, unsealed } from './seal.ts';
@@ -102,7 +103,7 @@ async function readOrNothing(path: string): Promise<Buffer> {
   try {
     return await readFile(path);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return Buffer.alloc(0);
+    if (hasCode(error, 'ENOENT')) return Buffer.alloc(0);
     throw error;
   }
 }

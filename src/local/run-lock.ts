@@ -8,6 +8,7 @@
 import { link, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { hasCode } from '../errors.ts';
 import { identify, isSameProcess, type ProcessIdentity } from './processes.ts';
 import { readJson, writeJson } from './whole-file.ts';
 
@@ -47,7 +48,7 @@ async function linked(draft: string, path: string): Promise<boolean> {
     await link(draft, path);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (hasCode(error, 'EEXIST')) return false;
     throw error;
   }
 }
@@ -63,7 +64,7 @@ async function removeStale(path: string, stale: ProcessIdentity | undefined): Pr
   try {
     await rename(path, aside);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+    if (hasCode(error, 'ENOENT')) return;
     throw error;
   }
   const moved = await readHolder(aside);

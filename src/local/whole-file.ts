@@ -1,6 +1,7 @@
 /** Small JSON files that are read whole or not at all, whatever kills the process that writes them. */
 
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { hasCode } from '../errors.ts';
 
 /** Replace a file in one step; only its owner may read it. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
@@ -14,7 +15,7 @@ export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }

@@ -10,7 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 import { extname, join } from 'node:path';
 import { childEnvironment, type Environment } from '../../src/config.ts';
-import { messageOf } from '../../src/errors.ts';
+import { hasCode, messageOf } from '../../src/errors.ts';
 import { pause, within } from '../../src/lifecycle.ts';
 import type { Logger } from '../../src/logger.ts';
 import { LineChannel, parseLine } from './line-channel.ts';
@@ -179,6 +179,6 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    if (!hasCode(error, 'ESRCH')) throw error;
   }
 }
