@@ -47,7 +47,7 @@ export class WorkerProcess implements Lifecycle {
 
   constructor({ config, catalog, logger, queues, rows = poolRows(config), connect }: WorkerOptions) {
     const chosen = chooseRows(catalog.queues, rows, queues);
-    refuseWithoutFile(catalog);
+    refuseWithoutFile(catalog, new Set(chosen.map(([queue]) => queue)));
     this.#logger = logger;
     const metrics = new Metrics({ role: 'worker' });
     this.services = this.#parts.add('services', new Services({ config, catalog, logger, role: 'worker', metrics }));
@@ -125,9 +125,10 @@ async function stopAll(pools: readonly Pool[], deadline: Deadline): Promise<void
   if (failed !== undefined) throw failed.reason;
 }
 
-/** The process of an isolated job loads its definition by itself. */
-function refuseWithoutFile({ all, directory }: Catalog): void {
-  const without = directory === undefined ? all.find(({ isolated }) => isolated) : undefined;
+/** The process of an isolated job loads its definition by itself; jobs of queues worked elsewhere do not matter here. */
+function refuseWithoutFile({ all, directory }: Catalog, queues: ReadonlySet<string>): void {
+  const here = directory === undefined ? all.filter(({ queue }) => queues.has(queue)) : [];
+  const without = here.find(({ isolated }) => isolated);
   if (without === undefined) return;
   throw new BootError(`${without.name} is isolated, so it must be a file of the catalog's folder.`);
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Catalog } from '../../src/queue/catalog.ts';
 import { defineJob } from '../../src/queue/job.ts';
@@ -35,12 +36,23 @@ describe('a worker', () => {
     expect(boot(['nothing'])).toThrow('There is no queue "nothing". There are: other, probe.');
   });
 
-  test('does not boot with an isolated definition that no process could load', () => {
-    const logger = createLogger({ level: 'silent', role: 'test' });
-    const catalog = new Catalog([{ ...job('probe.a'), isolated: true }]);
-    const start = () =>
-      new WorkerProcess({ config: world.config, catalog, logger, queues: [], rows: { probe: EAGER } });
-    expect(start).toThrow('probe.a is isolated, so it must be a file');
+  describe('with an isolated definition that no process could load', () => {
+    const start = (queues: readonly string[]) => {
+      const logger = createLogger({ level: 'silent', role: 'test' });
+      const catalog = new Catalog([{ ...job('probe.a'), isolated: true }, job('other.b')]);
+      const rows = { probe: EAGER, other: EAGER };
+      return () => new WorkerProcess({ config: world.config, catalog, logger, queues, rows });
+    };
+
+    test('does not boot for its queue', () => {
+      expect(start(['probe'])).toThrow('probe.a is isolated, so it must be a file');
+    });
+
+    test('boots for the other queues', async () => {
+      const worker = start(['other'])();
+      await worker.start();
+      await worker.stop(Deadline.in(5000));
+    });
   });
 
   test('runs at most as many jobs at once as its row says', async () => {
