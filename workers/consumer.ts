@@ -9,9 +9,11 @@
 import { type BackendFactory, createRedisBackend, type Job, type RedisQueueBackend, Worker } from 'bullmq';
 import { type Deadline, pause, within } from '../src/lifecycle.ts';
 import type { Logger } from '../src/logger.ts';
+import { installedBullmqVersion, SCRIPTED_VERSION } from '../src/queue/bullmq-version.ts';
 import type { Envelope } from '../src/queue/envelope.ts';
 import type { Completion } from '../src/queue/queues.ts';
 import { closeRedis, type Redis } from '../src/redis/connections.ts';
+import { type BatchedCompletionOptions, completeTogether } from './batched-completion.ts';
 import { LOCK_MS, type PoolRow, STALLED_MS } from './pools.ts';
 
 export type QueuedJob = Job<Envelope, Completion, string>;
@@ -49,9 +51,21 @@ const IDLE_CLOSE_MS = 1500;
 /** Milliseconds for which the same error is not logged again: a Redis without memory fails each fetch. */
 const SAME_ERROR_MS = 10_000;
 
-/** BullMQ's own backend, which would block for 10 s while a job is delayed. */
-const blockBriefly: BackendFactory<RedisQueueBackend> = (name, options, more) =>
-  Object.defineProperty(createRedisBackend(name, options, more), 'maximumBlockTimeout', { value: BLOCK_S });
+interface BackendOptions extends Pick<BatchedCompletionOptions, 'client' | 'queue' | 'prefix' | 'keepMs'> {
+  readonly concurrency: number;
+}
+
+/** BullMQ's own backend, which would block for 10 s while a job is delayed, and completes each job by itself. */
+function backendFor({ concurrency, ...options }: BackendOptions): BackendFactory<RedisQueueBackend> {
+  return (name, workerOptions, more) => {
+    const backend = createRedisBackend(name, workerOptions, more);
+    Object.defineProperty(backend, 'maximumBlockTimeout', { value: BLOCK_S });
+    if (installedBullmqVersion() !== SCRIPTED_VERSION) return backend;
+    const { maxDataPoints: dataPoints } = WORKER_SETTINGS.metrics;
+    completeTogether(backend, { ...options, lockMs: LOCK_MS, dataPoints, most: Math.ceil(concurrency / 2) });
+    return backend;
+  };
+}
 
 /** How every pool runs BullMQ's Worker; the benchmark runs a bare one the same way. */
 export const WORKER_SETTINGS = {
@@ -83,6 +97,7 @@ export class Consumer {
     this.#client.on('connect', () => {
       if (this.#quietLooks !== undefined) this.#quietLooks = 0;
     });
+    const keepMs = keep.completedHours * HOUR_S * 1000;
     const settings = {
       backoffStrategy: (made: number, _type?: string, _error?: Error, job?: { name: string }) =>
         backoff(job?.name, made),
@@ -100,7 +115,7 @@ export class Consumer {
         concurrency: row.concurrency,
         settings,
       },
-      blockBriefly,
+      backendFor({ client: this.#client, queue, prefix, keepMs, concurrency: row.concurrency }),
     );
     this.#worker.on(
       'error',

@@ -11,9 +11,9 @@
  * been carried out.
  */
 
-import { createRequire } from 'node:module';
 import { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { installedBullmqVersion, SCRIPTED_VERSION } from '../queue/bullmq-version.ts';
 import type { Envelope } from '../queue/envelope.ts';
 import type { MillraceQueue, Queues } from '../queue/queues.ts';
 import type { Redis } from '../redis/connections.ts';
@@ -39,8 +39,6 @@ export const MOST_PER_CALL = 200;
 /** Ids in one call of `look`: 500 hold Redis for about half a millisecond. */
 export const MOST_LOOKED_AT = 500;
 
-/** The BullMQ version whose keys `ADD_JOBS` writes. */
-const SCRIPT_VERSION = '6.7.0';
 /** The largest priority that BullMQ orders by. */
 const LOWEST_RANK = 2 ** 21 - 1;
 /** Milliseconds and attempts stay below: cjson writes up to 14 digits of a number. */
@@ -76,11 +74,11 @@ export class Handover {
     this.#queues = queues;
     this.#redis = redis as Redis & HandoverScripts;
     this.#prefix = prefix;
-    this.#scripted = bullmqVersion === SCRIPT_VERSION;
+    this.#scripted = bullmqVersion === SCRIPTED_VERSION;
     if (this.#scripted) return;
     logger.warn(
-      { bullmq: bullmqVersion, madeFor: SCRIPT_VERSION },
-      'The batch script is made for another BullMQ version; jobs are added with addBulk, which is slower',
+      { bullmq: bullmqVersion, madeFor: SCRIPTED_VERSION },
+      'The batch scripts are made for another BullMQ version; jobs are added and completed by its own, which is slower',
     );
   }
 
@@ -118,12 +116,6 @@ export class Handover {
     const keys = ids.map((id) => `${this.#prefix}:${queue}:${id}`);
     return this.#redis.lookAtJobs(keys.length, ...keys);
   }
-}
-
-/** The version of BullMQ that this process would load. */
-function installedBullmqVersion(): string {
-  const { version } = createRequire(import.meta.url)('bullmq/package.json') as { readonly version: string };
-  return version;
 }
 
 /** As `ADD_JOBS`, by BullMQ's own means. */

@@ -6,6 +6,7 @@ import { createLogger } from '../../src/logger.ts';
 import type { Envelope } from '../../src/queue/envelope.ts';
 import { type MillraceQueue, Queues } from '../../src/queue/queues.ts';
 import { closeRedis, connectRedis, redisReady, type ScriptedRedis } from '../../src/redis/connections.ts';
+import { contents, copyPrefix } from '../support/queue-contents.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const QUEUE = 'work';
@@ -207,33 +208,6 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Everything under a prefix, bytes as Latin-1: type, encoding, remaining life and value of each key. */
-async function contents(redis: ScriptedRedis, prefix: string): Promise<Record<string, unknown>> {
-  const keys = (await redis.keysBuffer('*')).filter((key) => key.toString('latin1').startsWith(`${prefix}:`));
-  const all: Record<string, unknown> = {};
-  for (const key of keys) {
-    const [type, encoding, ttl] = [await redis.type(key), await redis.object('ENCODING', key), await redis.pttl(key)];
-    const name = key.toString('latin1').slice(prefix.length);
-    // A key that lives for a while: that it does is compared, for time has passed between the two looks.
-    all[name] = { type, encoding, lives: ttl > 0 ? 'a while' : ttl, value: await read(redis, key, type) };
-  }
-  return all;
-}
-
-async function read(redis: ScriptedRedis, key: Buffer, type: string): Promise<unknown> {
-  const texts = (buffers: readonly Buffer[]) => buffers.map((buffer) => buffer.toString('latin1'));
-  if (type === 'string') return (await redis.getBuffer(key))?.toString('latin1');
-  if (type === 'list') return texts(await redis.lrangeBuffer(key, 0, -1));
-  if (type === 'zset') return texts(await redis.zrangeBuffer(key, 0, '-1', 'WITHSCORES'));
-  if (type === 'hash') {
-    const fields = Object.entries(await redis.hgetallBuffer(key));
-    return Object.fromEntries(fields.map(([field, value]) => [field, value.toString('latin1')]));
-  }
-  // The ids of the events are Redis's clock.
-  if (type === 'stream') return (await redis.xrangeBuffer(key, '-', '+')).map(([, fields]) => texts(fields));
-  throw new Error(`Nobody expects a ${type}.`);
-}
-
 let world: World;
 let redis: ScriptedRedis;
 let blocking: ScriptedRedis;
@@ -271,18 +245,6 @@ afterAll(async () => {
   await world.close();
 });
 
-/** Make our prefix an exact copy of BullMQ's, lives and stream ids included. */
-async function copyTheirs(): Promise<void> {
-  const keys = await redis.keysBuffer('*');
-  const own = keys.filter((key) => key.toString('latin1').startsWith(`${ours.prefix}:`));
-  if (own.length > 0) await redis.del(...own);
-  for (const key of keys) {
-    const name = key.toString('latin1');
-    if (!name.startsWith(`${theirs.prefix}:`)) continue;
-    await redis.copy(key, Buffer.from(ours.prefix + name.slice(theirs.prefix.length), 'latin1'));
-  }
-}
-
 const handover = (bullmqVersion?: string) =>
   new Handover({ ...ours, redis, logger, ...(bullmqVersion !== undefined && { bullmqVersion }) });
 
@@ -292,7 +254,7 @@ describe.each([
 ])('%s', (_way, version) => {
   test.each(CASES)('leaves what BullMQ leaves: $what', async ({ given, jobs, known = [] }) => {
     await given?.(theirs.queue, taker, redis);
-    await copyTheirs();
+    await copyPrefix(redis, theirs.prefix, ours.prefix);
     for (const each of jobs) await addOne(theirs.queue, each);
     const added = await handover(version).add(QUEUE, jobs);
     const [their, our] = [await contents(redis, theirs.prefix), await contents(redis, ours.prefix)];
@@ -321,7 +283,7 @@ describe.each([
     const most = 20;
     await redis.hset(taker.toKey('meta'), 'opts.maxLenEvents', most);
     for (const each of many(10, (i) => job(`earlier-${i}`))) await addOne(theirs.queue, each);
-    await copyTheirs();
+    await copyPrefix(redis, theirs.prefix, ours.prefix);
     const jobs = many(MOST_PER_CALL, make);
     for (const each of jobs) await addOne(theirs.queue, each);
     await handover(version).add(QUEUE, jobs);
