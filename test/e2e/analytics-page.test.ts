@@ -1,59 +1,33 @@
 /** The analytics page as a person sees it, in headless Chromium. */
 
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import { dayOf } from '../../src/analytics/day.ts';
 import { fillDays } from '../support/analytics-days.ts';
-import { startBrowser } from '../support/browser.ts';
 import { REAL_JOBS } from '../support/producer-side.ts';
+import { WatchedBrowser } from '../support/watched-browser.ts';
 import { openWebSite, type WebSite } from '../support/web-site.ts';
 
-/** Ignored by git; look at the pictures after a run. */
-const PICTURES = join(import.meta.dirname, '..', '..', '.data', 'screenshots');
 const LOGIN = { username: 'admin', password: 'correct horse' };
 
 let site: WebSite;
-let browser: Browser | undefined;
-let missing = '';
-let context: BrowserContext | undefined;
-let complaints: string[] = [];
+let browser: WatchedBrowser;
 
 beforeAll(async () => {
-  const started = await startBrowser();
-  if ('browser' in started) browser = started.browser;
-  else missing = started.missing;
+  browser = await WatchedBrowser.start();
   site = await openWebSite({ jobsDir: REAL_JOBS, worker: false, environment: { BOARD_PASSWORD: LOGIN.password } });
 });
 afterAll(async () => {
   await browser?.close();
   await site?.close();
 });
-beforeEach(() => {
-  complaints = [];
-});
-afterEach(() => context?.close());
 
-async function open({ skip }: TestContext, colorScheme: 'light' | 'dark' = 'light'): Promise<Page> {
-  if (browser === undefined) return skip(missing);
-  context = await browser.newContext({ httpCredentials: LOGIN, colorScheme, viewport: { width: 1280, height: 900 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(`http://127.0.0.1:${site.port}/`)) complaints.push(`asked ${request.url()}`);
-  });
-  await page.addInitScript(
-    "document.addEventListener('securitypolicyviolation', (event) => console.error('policy: ' + event.violatedDirective))",
-  );
-  return page;
-}
+const origin = () => `http://127.0.0.1:${site.port}`;
+const open = (test: TestContext, colorScheme: 'light' | 'dark' = 'light') =>
+  browser.open(test, { origin: origin(), login: LOGIN, colorScheme });
 
 async function load(page: Page, query = ''): Promise<void> {
-  await page.goto(`http://127.0.0.1:${site.port}/admin/analytics${query}`);
+  await page.goto(`${origin()}/admin/analytics${query}`);
   await page.locator('#charts:not([aria-busy])').waitFor({ state: 'attached' });
   expect(await page.locator('#trouble').textContent()).toBe('');
 }
@@ -70,8 +44,8 @@ describe('the analytics page in a browser', () => {
     await load(page);
     await page.getByText('Nothing has been counted yet').waitFor();
     expect(await page.locator('canvas').count()).toBe(0);
-    await page.screenshot({ path: join(PICTURES, 'analytics-empty.png') });
-    expect(complaints).toEqual([]);
+    await browser.picture(page, 'analytics-empty');
+    expect(browser.complaints).toEqual([]);
   });
 
   it.for(['light', 'dark'] as const)(
@@ -100,8 +74,8 @@ describe('the analytics page in a browser', () => {
       expect(Math.min(...colours)).toBeGreaterThan(10);
       const today = page.locator('#charts article').first().locator('.u-value').first();
       await expect.poll(() => today.textContent()).toBe(dayOf(Date.now()));
-      await page.screenshot({ path: join(PICTURES, `analytics-${scheme}.png`), fullPage: true });
-      expect(complaints).toEqual([]);
+      await browser.picture(page, `analytics-${scheme}`, true);
+      expect(browser.complaints).toEqual([]);
     },
   );
 
@@ -113,8 +87,8 @@ describe('the analytics page in a browser', () => {
     await page.locator('nav.ranges a[aria-current]', { hasText: '90 days' }).waitFor();
     await page.locator('.tile b').first().waitFor();
     expect(await page.locator('.tile b').first().textContent()).not.toBe(before);
-    await page.screenshot({ path: join(PICTURES, 'analytics-90.png'), fullPage: true });
-    expect(complaints).toEqual([]);
+    await browser.picture(page, 'analytics-90', true);
+    expect(browser.complaints).toEqual([]);
   });
 
   it('writes the value of a day under the chart that is pointed at', async (test) => {
@@ -125,6 +99,6 @@ describe('the analytics page in a browser', () => {
     const day = await jobs.locator('.u-value').first().textContent();
     expect(day).toMatch(/^\d{4}-\d{2}-\d{2}$/);
     expect(Number((await jobs.locator('.u-value').nth(1).textContent())?.replaceAll(',', ''))).toBeGreaterThan(0);
-    expect(complaints).toEqual([]);
+    expect(browser.complaints).toEqual([]);
   });
 });

@@ -3,29 +3,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, type TestContext } from 'vitest';
-import { startBrowser } from '../support/browser.ts';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { REAL_JOBS } from '../support/producer-side.ts';
+import { WatchedBrowser } from '../support/watched-browser.ts';
 import { openWebSite, type WebSite } from '../support/web-site.ts';
 
-/** Ignored by git; look at the pictures after a run. */
-const PICTURES = join(import.meta.dirname, '..', '..', '.data', 'screenshots');
-const JOBS = join(import.meta.dirname, '../../jobs');
+const LOGIN = { username: 'admin', password: 'correct horse' };
 
 let folder: string;
 let site: WebSite;
-let browser: Browser | undefined;
-let missing = '';
-let context: BrowserContext;
-/** Whatever the browser complained about, and whatever it asked of another site. */
-let complaints: string[] = [];
+let browser: WatchedBrowser;
 
 beforeAll(async () => {
-  const started = await startBrowser();
-  if ('browser' in started) browser = started.browser;
-  else missing = started.missing;
+  browser = await WatchedBrowser.start();
   folder = await mkdtemp(join(tmpdir(), 'millrace-mail-'));
-  site = await openWebSite({ jobsDir: JOBS, environment: { DATA_DIR: folder, BOARD_PASSWORD: 'correct horse' } });
+  site = await openWebSite({ jobsDir: REAL_JOBS, environment: { DATA_DIR: folder, BOARD_PASSWORD: LOGIN.password } });
   const link = 'https://app.example/start';
   await mail('email.send-welcome', { to: 'ada@example.org', name: 'Ada', link });
   await mail('email.send-password-reset', { email: 'bo@example.org' });
@@ -39,39 +31,18 @@ afterAll(async () => {
   await site?.close();
   await rm(folder, { recursive: true, force: true });
 });
-beforeEach(() => {
-  complaints = [];
-});
-afterEach(() => context?.close());
 
 async function mail(job: string, payload: object): Promise<void> {
   const { body } = await site.ask('POST', '/v1/jobs', { job, payload });
   await site.ask('GET', `/v1/jobs/${body.id}?wait=20`);
 }
 
-async function open({ skip }: TestContext, colorScheme: 'light' | 'dark' = 'light'): Promise<Page> {
-  if (browser === undefined) return skip(missing);
-  context = await browser.newContext({
-    httpCredentials: { username: 'admin', password: 'correct horse' },
-    viewport: { width: 1280, height: 900 },
-    colorScheme,
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
-  page.on('console', (message) => {
-    if (message.type() === 'error') complaints.push(message.text());
-  });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    if (!request.url().startsWith(`http://127.0.0.1:${site.port}/`)) complaints.push(`asked ${request.url()}`);
-  });
-  return page;
-}
+const at = (path: string) => `http://127.0.0.1:${site.port}${path}`;
+const open = (test: TestContext, colorScheme: 'light' | 'dark' = 'light') =>
+  browser.open(test, { origin: new URL(at('/')).origin, login: LOGIN, colorScheme });
 
 /** The size of a mail's heading: its styles are there. */
 const SIZE = "getComputedStyle(document.querySelector('h1')).fontSize";
-
-const at = (path: string) => `http://127.0.0.1:${site.port}${path}`;
 
 describe('the mail page in a browser', () => {
   it('lists what was sent and filters it by state', async (test) => {
@@ -79,10 +50,10 @@ describe('the mail page in a browser', () => {
     await page.goto(at('/admin/mail'));
     expect(await page.locator('tbody tr').count()).toBe(4);
     expect(await page.locator('tbody tr').first().textContent()).toContain('a-rather-long-name');
-    await page.screenshot({ path: join(PICTURES, 'mail-list.png') });
+    await browser.picture(page, 'mail-list');
     await page.locator('.states').getByRole('link', { name: 'failed' }).click();
     expect(await page.getByText('There is no mail here.').count()).toBe(1);
-    expect(complaints).toEqual([]);
+    expect(browser.complaints).toEqual([]);
   });
 
   it('shows a mail as it looks, and nothing in it runs', async (test) => {
@@ -94,8 +65,8 @@ describe('the mail page in a browser', () => {
     expect(await frame.locator('p').first().textContent()).toContain('<script>');
     expect(await page.frames()[1]?.evaluate(SIZE)).toBe('22px');
     expect(await page.title()).toBe('Your profile is ready · Millrace');
-    await page.screenshot({ path: join(PICTURES, 'mail-one.png'), fullPage: true });
-    expect(complaints).toEqual([]);
+    await browser.picture(page, 'mail-one', true);
+    expect(browser.complaints).toEqual([]);
   });
 
   it('hands a mail over as a file', async (test) => {
@@ -107,29 +78,29 @@ describe('the mail page in a browser', () => {
       page.getByRole('link', { name: 'Download as .eml' }).click(),
     ]);
     expect(download.suggestedFilename()).toMatch(/^mail-\d+\.eml$/);
-    await page.screenshot({ path: join(PICTURES, 'mail-reset.png'), fullPage: true });
-    expect(complaints).toEqual([]);
+    await browser.picture(page, 'mail-reset', true);
+    expect(browser.complaints).toEqual([]);
   });
 
   it('is readable in the dark', async (test) => {
     const page = await open(test, 'dark');
     await page.goto(at('/admin/mail'));
     await page.locator('tbody tr').first().waitFor();
-    await page.screenshot({ path: join(PICTURES, 'mail-dark.png') });
-    expect(complaints).toEqual([]);
+    await browser.picture(page, 'mail-dark');
+    expect(browser.complaints).toEqual([]);
   });
 
   it('shows a template, and lets a recipient unsubscribe', async (test) => {
     const page = await open(test);
     await page.goto(at('/v1/mail/templates/welcome'));
     expect(await page.evaluate(SIZE)).toBe('22px');
-    await page.screenshot({ path: join(PICTURES, 'mail-template.png') });
+    await browser.picture(page, 'mail-template');
     const link = await site.web.services.unsubscribeLinks.make({ tenant: 'default', address: 'ada@example.org' });
     await page.goto(link.replace(/^http:\/\/[^/]+/, at('')));
-    await page.screenshot({ path: join(PICTURES, 'mail-unsubscribe.png') });
+    await browser.picture(page, 'mail-unsubscribe');
     await page.getByRole('button', { name: 'Unsubscribe' }).click();
     await page.getByRole('heading', { name: 'Unsubscribed' }).waitFor();
     expect(await site.web.services.suppressions.reason('default', 'ada@example.org')).toBe('unsubscribed');
-    expect(complaints).toEqual([]);
+    expect(browser.complaints).toEqual([]);
   });
 });
