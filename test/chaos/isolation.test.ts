@@ -1,10 +1,11 @@
 /** Promise 3, the neighbour's part: whatever a job does to its process, and whoever kills a worker, costs no other job. */
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Misbehaviour } from '../fixtures/isolated-jobs/learning/misbehave.ts';
+import { isolatedProcesses, noIsolatedProcess } from '../support/isolated-processes.ts';
 import { type IsolatedSide, startIsolatedSide } from '../support/isolated-side.ts';
 import { endAll, eventually, type MillraceProcess } from '../support/millrace-process.ts';
 
@@ -32,31 +33,7 @@ afterEach(() => endAll());
 
 afterAll(() => side.stop());
 
-/** Processes of isolated jobs that a worker of this test has started, whoever is their parent by now. */
-function children(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => isChild(pid))
-    .map(Number);
-}
-
-function isChild(pid: string): boolean {
-  try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-    return command.includes('isolated-child') && environment.includes(`KEY_PREFIX=${side.world.config.KEY_PREFIX}`);
-  } catch {
-    // It has ended meanwhile.
-    return false;
-  }
-}
-
-const noneLeft = (ms: number) =>
-  eventually(
-    async () => children(),
-    (pids) => pids.length === 0,
-    ms,
-  );
+const children = () => isolatedProcesses(side.world);
 
 /** Enqueue jobs that never end, and wait until each is at it, in its own process. */
 async function endless(hows: readonly Misbehaviour[], more: object): Promise<string[]> {
@@ -74,7 +51,7 @@ async function endless(hows: readonly Misbehaviour[], more: object): Promise<str
 
 async function calm(worker: MillraceProcess): Promise<void> {
   await worker.end();
-  await noneLeft(5000);
+  await noIsolatedProcess(side.world, 5000);
 }
 
 describe('poison among innocent jobs', () => {
@@ -116,7 +93,7 @@ describe('a worker that is killed from outside while isolated jobs run', () => {
     const ids = await endless(['an endless loop', 'an endless loop', 'ignores the signal'], { timeoutMs: 5000 });
     expect(children().length).toBeGreaterThanOrEqual(3);
     await doomed.end('SIGKILL');
-    await noneLeft(3000);
+    await noIsolatedProcess(side.world, 3000);
     const heir = await side.worker();
     const views = await Promise.all(ids.map((id) => side.finished(id)));
     // Each had its one attempt, to its own end: the one that was taken from it counts for nothing.

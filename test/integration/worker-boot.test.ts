@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
-import { Catalog } from '../../src/queue/catalog.ts';
+import { Catalog, loadCatalog } from '../../src/queue/catalog.ts';
 import { defineJob } from '../../src/queue/job.ts';
 import { WorkerProcess } from '../../workers/worker.ts';
 import { latch } from '../support/latch.ts';
 import { EAGER, startProbe } from '../support/probe-worker.ts';
+import { REAL_JOBS } from '../support/producer-side.ts';
 import { createWorld, type World } from '../support/world.ts';
+
+const real = await loadCatalog(REAL_JOBS);
 
 let world: World;
 
@@ -76,5 +79,36 @@ describe('a worker', () => {
     await Promise.all(jobs.map(({ id }) => probe.until(id)));
     await probe.stop();
     expect(most).toBe(3);
+  });
+});
+
+describe('a worker over the definitions of the service', () => {
+  const inQueue = (queue: string) => real.all.filter((each) => each.queue === queue);
+  const isolated = (queue: string) => inQueue(queue).some((each) => each.isolated);
+  const make = (catalog: Catalog, queues: readonly string[]) => {
+    const logger = createLogger({ level: 'silent', role: 'test' });
+    return new WorkerProcess({ config: world.config, catalog, logger, queues });
+  };
+  const bootAndStop = async (catalog: Catalog, queues: readonly string[]) => {
+    const worker = make(catalog, queues);
+    await worker.start();
+    await worker.stop(Deadline.in(5000));
+  };
+
+  test('has isolated queues and others', () => {
+    expect(new Set(real.queues.map(isolated))).toEqual(new Set([true, false]));
+  });
+
+  test.each(real.queues)('boots for the queue %s alone, and for a catalog that holds nothing else', async (queue) => {
+    await bootAndStop(real, [queue]);
+    await bootAndStop(new Catalog(inQueue(queue), real.directory), []);
+  });
+
+  test.each(real.queues.filter((queue) => !isolated(queue)))('boots for the queue %s without a folder', (queue) =>
+    bootAndStop(new Catalog(real.all), [queue]),
+  );
+
+  test.each(real.queues.filter(isolated))('does not boot for the queue %s without a folder', (queue) => {
+    expect(() => make(new Catalog(real.all), [queue])).toThrow('must be a file');
   });
 });
