@@ -1,6 +1,5 @@
 /** Jobs that were enqueued in somebody's transaction, while what should bring them to their queue is killed. */
 
-import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Outbox, type OutboxOptions } from '../../src/accepting/outbox.ts';
@@ -10,16 +9,17 @@ import { isAppError } from '../../src/errors.ts';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
 import type { Services } from '../../src/services.ts';
+import { type FixtureSide, startFixtureSide } from '../support/fixture-side.ts';
 import { endAll, eventually, freePort, MillraceProcess } from '../support/millrace-process.ts';
-import { FIXTURE_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
 import { type PrivateStore, startPrivatePostgres, startPrivateRedis } from '../support/stores.ts';
-import { createWorld, type World } from '../support/world.ts';
+import type { World } from '../support/world.ts';
 
 /** Longer than any test: only what is heard can wake a relay. */
 const NEVER_MS = 600_000;
 
 let redis: PrivateStore;
 let postgres: PrivateStore;
+let side: FixtureSide;
 let world: World;
 let services: Services;
 let client: pg.Client;
@@ -31,20 +31,18 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  world = await createWorld({
+  side = await startFixtureSide({
     stores: { redis: redis.url, database: postgres.url },
-    environment: { JOBS_DIR: FIXTURE_JOBS, SHUTDOWN_DEADLINE_MS: '5000' },
+    environment: { SHUTDOWN_DEADLINE_MS: '5000' },
   });
-  services = await startProducerSide(world, FIXTURE_JOBS);
-  await sql`CREATE TABLE effects (n int)`.execute(services.database);
+  ({ world, services } = side);
   client = await connect();
 });
 
 afterEach(async () => {
   await endAll();
   await client.end();
-  await stopProducerSide(services);
-  await world.close();
+  await side.stop();
 });
 
 afterAll(() => Promise.all([redis.stop(), postgres.stop()]));

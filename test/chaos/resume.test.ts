@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Deadline } from '../../src/lifecycle.ts';
@@ -11,13 +10,12 @@ import { Catalog } from '../../src/queue/catalog.ts';
 import { jobIdFor } from '../../src/queue/envelope.ts';
 import { defineJob } from '../../src/queue/job.ts';
 import { connectRedis } from '../../src/redis/connections.ts';
-import type { Services } from '../../src/services.ts';
 import { WorkerProcess } from '../../workers/worker.ts';
-import { endAll, eventually, MillraceProcess } from '../support/millrace-process.ts';
+import { type FixtureSide, startFixtureSide } from '../support/fixture-side.ts';
+import { endAll, eventually } from '../support/millrace-process.ts';
 import { EAGER } from '../support/probe-worker.ts';
-import { FIXTURE_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
 import { type PrivateStore, startPrivateRedis } from '../support/stores.ts';
-import { createWorld, type World } from '../support/world.ts';
+import type { World } from '../support/world.ts';
 
 /** The promise is 2 s; the rest is for a machine that is busy with something else. */
 const RESUMED_MS = 5000;
@@ -32,18 +30,14 @@ const ENDED_MS = 12_000;
 const JOB = 'learning.slow';
 
 let redis: PrivateStore;
+let side: FixtureSide;
 let world: World;
-let services: Services;
 let serial = 0;
 
 beforeAll(async () => {
   redis = await startPrivateRedis();
-  world = await createWorld({
-    stores: { redis: redis.url },
-    environment: { JOBS_DIR: FIXTURE_JOBS, LEARNING_QUEUE_CONCURRENCY: '4' },
-  });
-  services = await startProducerSide(world, FIXTURE_JOBS);
-  await sql`CREATE TABLE effects (n int)`.execute(services.database);
+  side = await startFixtureSide({ stores: { redis: redis.url }, environment: { LEARNING_QUEUE_CONCURRENCY: '4' } });
+  ({ world } = side);
 });
 
 afterEach(() => {
@@ -52,8 +46,7 @@ afterEach(() => {
 });
 
 afterAll(async () => {
-  await stopProducerSide(services);
-  await world.close();
+  await side.stop();
   await redis.stop();
 });
 
@@ -124,7 +117,7 @@ describe.each(['idle', 'busy'])('a worker that is %s', (how) => {
     ['killed for 15 s', 15_000, () => redis.kill(), () => redis.restart()],
     ['paused for 5 s', 5000, async () => redis.pause(), async () => redis.resume()],
   ])('takes jobs again soon after Redis was %s', async (what, outageMs, away, back) => {
-    const worker = new MillraceProcess('worker', { environment: world.environment });
+    const worker = side.worker();
     await worker.printed('running');
     await onFreshConnection(async (queue) => {
       await add(queue, how === 'busy' ? 300 : 1, how === 'busy' ? 400 : 0);
@@ -154,7 +147,7 @@ describe.each(['idle', 'busy'])('a worker that is %s', (how) => {
 });
 
 test('an idle worker whose Redis is away ends at once, and not at its deadline', async () => {
-  const worker = new MillraceProcess('worker', { environment: world.environment });
+  const worker = side.worker();
   await worker.printed('running');
   await redis.kill();
   try {
@@ -221,8 +214,7 @@ describe('a connection that stays open and brings nothing', () => {
   afterAll(() => line.close());
 
   test('is noticed and replaced, and the worker goes on', async () => {
-    const environment = { ...world.environment, REDIS_URL: url };
-    const worker = new MillraceProcess('worker', { environment });
+    const worker = side.worker({ REDIS_URL: url });
     await worker.printed('running');
     await onFreshConnection(async (queue) => {
       await add(queue, 1, 0);
