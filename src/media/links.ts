@@ -94,8 +94,8 @@ async function keptKey(folder: string): Promise<string> {
   if (found !== undefined) return found;
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomUUID()}`;
-  await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
   try {
+    await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
     // Unlike a rename this does not replace what another process has made meanwhile.
     await link(draft, path);
   } catch (error) {

@@ -181,13 +181,15 @@ describe('an upload to a full disk', () => {
     await Promise.all([web.end(), worker.end()]);
   });
 
-  test('that was full from the start leaves nothing either', async () => {
+  test('that was full from the start leaves nothing either, and neither does a link that is asked for', async () => {
     const small = mounted();
     if (small === undefined) return;
     small.fill(0);
     await startWeb(small.folder);
     const content = randomBytes(1000);
     expect(await upload(content)).toMatchObject(refused);
+    const link = await ask(`/media/default/${idOf(content)}?expires=1&signature=${'x'.repeat(43)}`);
+    expect([link.status, await link.json()]).toMatchObject([503, { code: 'store-unavailable' }]);
     const names = (await filesIn(small.folder)).map(({ path }) => path);
     expect(names).toEqual([join(small.folder, 'balloon')]);
     small.free();
