@@ -2,8 +2,8 @@
  * Cached values in the cache Redis: remember what was loaded, forget it when its resource changes.
  *
  * Promises: no process serves a value older than an invalidation that has returned; 100 parallel misses are one load per
- * process; a load that fails is not cached. A load in flight is joined, and its value stored, only under the generation
- * of the resource that it began with.
+ * process; a load that fails is not cached; a value that is damaged is loaded again. A load in flight is joined, and its
+ * value stored, only under the generation of the resource that it began with.
  *
  * With the cache away, reads load from the source at once; values tied to no resource stay up to 30 s in a small memory.
  * An invalidation that could not be delivered rejects, and until it is delivered this process trusts nothing cached
@@ -18,6 +18,7 @@ import { type CacheConfig, type CachePolicy, type CachePolicyName, cachePolicies
 import type { ScriptedRedis } from './redis/connections.ts';
 import { type CacheEntry, Generations } from './redis/generations.ts';
 import { cacheKeys } from './redis/keys.ts';
+import { pack, unpack } from './redis/packed-value.ts';
 import type { Resource } from './resources.ts';
 
 /** Seconds that `set` and `getOrSet` keep a value unless told. */
@@ -118,12 +119,12 @@ export class Cache implements Lifecycle {
     });
   }
 
-  /** What `set` stored: parsed, or as it stands if it is not JSON; undefined when nothing is or the cache is away. */
+  /** What `set` stored: parsed, or as it stands if it is not JSON; undefined: nothing, damaged, or the cache is away. */
   get(tenant: string, key: string): Promise<unknown> {
     return this.#get(cacheKeys.value(tenant, key));
   }
 
-  /** Store a value as JSON. False when the cache is away. */
+  /** Store a value as JSON, packed when it is long. False when the cache is away. */
   set(tenant: string, key: string, value: unknown, ttlSeconds = DEFAULT_TTL_SECONDS): Promise<boolean> {
     return this.#set(cacheKeys.value(tenant, key), value, ttlSeconds);
   }
@@ -166,7 +167,7 @@ export class Cache implements Lifecycle {
   async #remember<T>(entry: CacheEntry, load: () => Promise<T>): Promise<Remembered<T>> {
     const trusted = entry.resource === undefined || (await this.#generations.trusts(entry.resource));
     const read = trusted ? await this.#ask('read', () => this.#generations.read(entry)) : undefined;
-    const cached = read === undefined ? undefined : parseJson(read.text);
+    const cached = read === undefined ? undefined : parseJson(textOf(read.stored));
     this.#onRead(read === undefined ? 'bypass' : cached === undefined ? 'miss' : 'hit');
     if (read === undefined) return { value: await this.#bypass(entry, load), outcome: 'bypass' };
     if (cached !== undefined) return { value: cached.value as T, outcome: 'hit' };
@@ -198,7 +199,7 @@ export class Cache implements Lifecycle {
     const value = await loadInTime(load);
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) return value;
-    const filled = await this.#ask('fill', () => this.#generations.fill(entry, text, generation));
+    const filled = await this.#ask('fill', () => this.#generations.fill(entry, pack(text), generation));
     if (filled === undefined && entry.resource === undefined) this.#keep(entry, value);
     return value;
   }
@@ -211,15 +212,15 @@ export class Cache implements Lifecycle {
   }
 
   async #get(key: string): Promise<unknown> {
-    const text = await this.#ask('read', () => this.#breaker.run(() => this.#redis.get(this.#prefix + key)));
-    if (text === undefined || text === null) return undefined;
+    const stored = await this.#ask('read', () => this.#breaker.run(() => this.#redis.getBuffer(this.#prefix + key)));
+    const text = textOf(stored);
     const parsed = parseJson(text);
     return parsed === undefined ? text : parsed.value;
   }
 
   async #set(key: string, value: unknown, ttlSeconds: number): Promise<boolean> {
-    const text = JSON.stringify(value) ?? 'null';
-    const write = () => this.#redis.set(this.#prefix + key, text, 'EX', ttlSeconds);
+    const stored = pack(JSON.stringify(value) ?? 'null');
+    const write = () => this.#redis.set(this.#prefix + key, stored, 'EX', ttlSeconds);
     return (await this.#ask('write', () => this.#breaker.run(write))) !== undefined;
   }
 
@@ -253,9 +254,13 @@ export class Cache implements Lifecycle {
   }
 }
 
+function textOf(stored: Buffer | null | undefined): string | undefined {
+  return stored === null || stored === undefined ? undefined : unpack(stored);
+}
+
 /** What a text says; undefined when it is not JSON: then the value counts as not there. */
-function parseJson(text: string | null): { readonly value: unknown } | undefined {
-  if (text === null) return undefined;
+function parseJson(text: string | undefined): { readonly value: unknown } | undefined {
+  if (text === undefined) return undefined;
   try {
     return { value: JSON.parse(text) as unknown };
   } catch {

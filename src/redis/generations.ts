@@ -62,15 +62,15 @@ export class Generations {
     this.#counters = [prefix + cacheKeys.hits(), prefix + cacheKeys.misses()];
   }
 
-  /** The text of a value, null when there is none, and the generation to hand to `fill` with what is loaded instead. */
-  async read({ key, resource }: CacheEntry): Promise<{ readonly text: string | null; readonly generation: string }> {
+  /** A value as it is stored, null when there is none, and the generation to hand to `fill` with what is loaded instead. */
+  async read({ key, resource }: CacheEntry): Promise<{ readonly stored: Buffer | null; readonly generation: string }> {
     const name = this.#prefix + key;
     if (resource === undefined) {
-      const text = await this.#breaker.run(() => this.#redis.readCounted(name, ...this.#counters));
-      return { text, generation: NO_GENERATION };
+      const stored = await this.#breaker.run(() => this.#redis.readCountedBuffer(name, ...this.#counters));
+      return { stored, generation: NO_GENERATION };
     }
-    const [text, generation] = await this.#breaker.run(() =>
-      this.#redis.readWithGeneration(
+    const [stored, generation] = await this.#breaker.run(() =>
+      this.#redis.readWithGenerationBuffer(
         name,
         this.#place(resource),
         ...this.#counters,
@@ -78,15 +78,15 @@ export class Generations {
         GENERATION_TTL_SECONDS,
       ),
     );
-    return { text, generation };
+    return { stored, generation: generation.toString() };
   }
 
   /** Store what was loaded under a generation, unless the resource has changed since: then false. */
-  fill({ key, ttlSeconds, resource }: CacheEntry, text: string, generation: string): Promise<boolean> {
+  fill({ key, ttlSeconds, resource }: CacheEntry, stored: string | Buffer, generation: string): Promise<boolean> {
     const name = this.#prefix + key;
     return this.#breaker.run(async () => {
-      if (resource === undefined) return (await this.#redis.set(name, text, 'EX', ttlSeconds)) === 'OK';
-      return (await this.#redis.fillIfUnchanged(name, this.#place(resource), text, ttlSeconds, generation)) === 1;
+      if (resource === undefined) return (await this.#redis.set(name, stored, 'EX', ttlSeconds)) === 'OK';
+      return (await this.#redis.fillIfUnchanged(name, this.#place(resource), stored, ttlSeconds, generation)) === 1;
     });
   }
 

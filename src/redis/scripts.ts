@@ -188,17 +188,24 @@ if act then call('UNLINK', job, unpack(KEYS, 15)) end
 return {'removed', bytes}
 `;
 
+/** ioredis gives each script a second method, named `…Buffer`, which answers with bytes. */
 interface Scripts {
-  readCounted(value: string, hits: string, misses: string): Promise<string | null>;
-  readWithGeneration(
+  readCountedBuffer(value: string, hits: string, misses: string): Promise<Buffer | null>;
+  readWithGenerationBuffer(
     value: string,
     generation: string,
     hits: string,
     misses: string,
     token: string,
     ttl: number,
-  ): Promise<[string | null, string]>;
-  fillIfUnchanged(value: string, generation: string, json: string, ttl: number, loadedUnder: string): Promise<number>;
+  ): Promise<[Buffer | null, Buffer]>;
+  fillIfUnchanged(
+    value: string,
+    generation: string,
+    stored: string | Buffer,
+    ttl: number,
+    loadedUnder: string,
+  ): Promise<number>;
   /** `count` is the number of keys that follow: one generation and its values. */
   invalidate(count: number, ...keysThenTokenAndTtl: (string | number)[]): Promise<number>;
   serverInfo(key: string): Promise<string>;
