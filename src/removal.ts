@@ -27,7 +27,7 @@ export interface Expirable {
 const BUDGET_MS = 300_000;
 
 /** Adds up what the batches of a run have removed, and tells of it. Throws the signal's reason once it has aborted. */
-export class Tally {
+export class RemovalTally {
   readonly #run: RemovalRun;
   readonly #endsMs = Date.now() + BUDGET_MS;
   #removed = 0;

@@ -8,7 +8,7 @@
 
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
-import { type Expirable, type Removal, type RemovalRun, Tally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 
 export interface JournalMarksOptions {
   readonly redis: ScriptedRedis;
@@ -33,7 +33,7 @@ export class JournalMarks implements Expirable {
 
   async removeExpired(run: RemovalRun): Promise<Removal> {
     const { redis, breaker, key, keepMs } = this.#options;
-    const tally = new Tally(run);
+    const tally = new RemovalTally(run);
     const beforeMs = this.#clock() - keepMs;
     let cursor = '0';
     do {

@@ -10,7 +10,7 @@
  */
 
 import { type RawBuilder, sql } from 'kysely';
-import { type Expirable, type Removal, type RemovalRun, Tally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { asStoreError, type Database } from './connection.ts';
 
 export interface OldRecordsOptions {
@@ -91,13 +91,13 @@ export class OldRecords implements Expirable {
   }
 
   async removeExpired(run: RemovalRun): Promise<RecordRemoval> {
-    const tally = new Tally(run);
+    const tally = new RemovalTally(run);
     const before = new Date(this.#clock() - this.#options.keepMs);
     for (const table of TABLES) await this.#sweep(table, before, run, tally);
     return { ...tally.total, setAside: await this.#setAside(before) };
   }
 
-  async #sweep(table: OldTable, before: Date, run: RemovalRun, tally: Tally): Promise<void> {
+  async #sweep(table: OldTable, before: Date, run: RemovalRun, tally: RemovalTally): Promise<void> {
     let last = START;
     while (!tally.spent) {
       const rows = await this.#ask(() => table.find(before, last));

@@ -11,7 +11,7 @@ import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
 import { literal, scanKeys } from '../redis/key-removal.ts';
 import { queueKeys } from '../redis/keys.ts';
-import { type Expirable, type Removal, type RemovalRun, Tally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { DEFAULT_TENANT } from '../resources.ts';
 
 export interface EventStreamsOptions {
@@ -43,7 +43,7 @@ export class EventStreams implements Expirable {
   }
 
   async removeExpired(run: RemovalRun): Promise<Removal> {
-    const tally = new Tally(run);
+    const tally = new RemovalTally(run);
     for (const key of await this.#streams()) {
       const tooMany = await this.#trimLength(key, run, tally);
       await this.#trimAge(key, tooMany, run, tally);
@@ -69,7 +69,7 @@ export class EventStreams implements Expirable {
   }
 
   /** Bring a stream down to its longest length. Returns how many entries go, or would. */
-  async #trimLength(key: string, { dryRun }: RemovalRun, tally: Tally): Promise<number> {
+  async #trimLength(key: string, { dryRun }: RemovalRun, tally: RemovalTally): Promise<number> {
     const { redis, mostEvents } = this.#options;
     const length = await this.#ask(() => redis.xlen(key));
     if (length <= mostEvents + SLACK) return 0;
@@ -87,7 +87,7 @@ export class EventStreams implements Expirable {
   }
 
   /** Remove what is too old and was read by every group. `passed` entries at the start are as good as gone. */
-  async #trimAge(key: string, passed: number, { dryRun }: RemovalRun, tally: Tally): Promise<void> {
+  async #trimAge(key: string, passed: number, { dryRun }: RemovalRun, tally: RemovalTally): Promise<void> {
     const { redis, keepMs } = this.#options;
     const keepFrom = await this.#neededFrom(key, [BigInt(this.#clock() - keepMs), 0n]);
     const until = `(${textOf(keepFrom)}`;

@@ -13,7 +13,7 @@ import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
 import { literal, scanKeys } from '../redis/key-removal.ts';
-import { type Expirable, type Removal, type RemovalRun, Tally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 
 /** What is kept of each queue. */
 export interface JobRetention {
@@ -64,7 +64,7 @@ export class FinishedJobs implements Expirable {
   }
 
   async removeExpired(run: RemovalRun): Promise<Removal> {
-    const tally = new Tally(run);
+    const tally = new RemovalTally(run);
     for (const queue of await this.#queues()) {
       const sets = await this.#setsOf(queue);
       const surplus = await this.#surplusOf(queue, sets, run);
@@ -118,7 +118,7 @@ export class FinishedJobs implements Expirable {
   }
 
   /** Walk a set from its oldest job on. */
-  async #sweep(queue: string, { key, oldMs }: FinishedSet, surplus: Surplus, run: RemovalRun, tally: Tally) {
+  async #sweep(queue: string, { key, oldMs }: FinishedSet, surplus: Surplus, run: RemovalRun, tally: RemovalTally) {
     const { dryRun } = run;
     const nowMs = this.#clock();
     for (let rank = 0; !tally.spent; ) {

@@ -13,7 +13,7 @@ import { pause } from '../lifecycle.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
 import { literal, scanKeys } from '../redis/key-removal.ts';
-import { type Expirable, type Removal, type RemovalRun, Tally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { queueOfJobId } from './envelope.ts';
 
 /** What became of strays: `removed` are gone, `requeued` are back in their queues. */
@@ -61,7 +61,7 @@ export class StrayJobs implements Expirable {
   }
 
   async removeExpired(run: RemovalRun): Promise<StrayRemoval> {
-    const tally = new Tally(run);
+    const tally = new RemovalTally(run);
     let requeued = 0;
     for (const [queue, ids] of await this.#seenTwice(run)) {
       for (const id of ids) {

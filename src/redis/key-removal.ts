@@ -8,7 +8,7 @@
  */
 
 import { pause } from '../lifecycle.ts';
-import { type Removal, type RemovalRun, Tally } from '../removal.ts';
+import { type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import type { Breaker } from './breaker.ts';
 import { mastersOf, type Redis } from './connections.ts';
 
@@ -59,7 +59,7 @@ export async function* scanKeys({ redis, breaker }: KeyStore, pattern: string): 
 /** Remove every key that a pattern matches. */
 export async function removeByPattern(store: KeyStore, removal: PatternRemoval): Promise<Removal> {
   const { pattern, accepts = () => true, dryRun, signal } = removal;
-  const tally = new Tally(removal);
+  const tally = new RemovalTally(removal);
   const { breaker } = store;
   for await (const { keys, server } of scanKeys(store, pattern)) {
     signal.throwIfAborted();
