@@ -9,7 +9,7 @@
 
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
-import { literal, scanKeys } from '../redis/key-removal.ts';
+import { literal, scanKeys } from '../redis/key-scan.ts';
 import { queueKeys } from '../redis/keys.ts';
 import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { DEFAULT_TENANT } from '../resources.ts';
@@ -44,7 +44,7 @@ export class EventStreams implements Expirable {
 
   async removeExpired(run: RemovalRun): Promise<Removal> {
     const tally = new RemovalTally(run);
-    for (const key of await this.#streams()) {
+    for (const key of await this.#streams(run.signal)) {
       const tooMany = await this.#trimLength(key, run, tally);
       await this.#trimAge(key, tooMany, run, tally);
       if (!run.dryRun) await this.#ask(() => this.#options.redis.dropEmptyStream(key));
@@ -54,13 +54,11 @@ export class EventStreams implements Expirable {
   }
 
   /** The streams of all tenants. */
-  async #streams(): Promise<string[]> {
+  async #streams(signal: AbortSignal): Promise<string[]> {
     const { redis, breaker, keyPrefix } = this.#options;
     const found = new Set<string>();
-    for await (const { keys } of scanKeys(
-      { redis, breaker },
-      `${literal(keyPrefix)}*${queueKeys.events(DEFAULT_TENANT)}`,
-    )) {
+    const pattern = `${literal(keyPrefix)}*${queueKeys.events(DEFAULT_TENANT)}`;
+    for await (const keys of scanKeys({ redis, breaker }, pattern, signal)) {
       for (const key of keys) if (isEvents(key.slice(keyPrefix.length))) found.add(key);
     }
     const streams: string[] = [];

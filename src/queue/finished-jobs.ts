@@ -12,7 +12,7 @@
 import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
-import { literal, scanKeys } from '../redis/key-removal.ts';
+import { literal, scanKeys } from '../redis/key-scan.ts';
 import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 
 /** What is kept of each queue. */
@@ -65,7 +65,7 @@ export class FinishedJobs implements Expirable {
 
   async removeExpired(run: RemovalRun): Promise<Removal> {
     const tally = new RemovalTally(run);
-    for (const queue of await this.#queues()) {
+    for (const queue of await this.#queues(run.signal)) {
       const sets = await this.#setsOf(queue);
       const surplus = await this.#surplusOf(queue, sets, run);
       for (const set of sets) await this.#sweep(queue, set, surplus, run, tally);
@@ -74,10 +74,10 @@ export class FinishedJobs implements Expirable {
   }
 
   /** Every queue that has finished jobs. */
-  async #queues(): Promise<string[]> {
+  async #queues(signal: AbortSignal): Promise<string[]> {
     const { redis, breaker, prefix } = this.#options;
     const found = new Set<string>();
-    for await (const { keys } of scanKeys({ redis, breaker }, `${literal(prefix)}:*:meta`)) {
+    for await (const keys of scanKeys({ redis, breaker }, `${literal(prefix)}:*:meta`, signal)) {
       for (const key of keys) found.add(key.slice(prefix.length + 1, -':meta'.length));
     }
     return [...found].filter((name) => !name.includes(':')).sort();

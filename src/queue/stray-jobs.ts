@@ -12,7 +12,7 @@
 import { pause } from '../lifecycle.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
-import { literal, scanKeys } from '../redis/key-removal.ts';
+import { literal, scanKeys } from '../redis/key-scan.ts';
 import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { queueOfJobId } from './envelope.ts';
 
@@ -93,8 +93,7 @@ export class StrayJobs implements Expirable {
   async #suspects(signal: AbortSignal): Promise<Map<string, Set<string>>> {
     const { redis, breaker, prefix } = this.#options;
     const suspects = new Map<string, Set<string>>();
-    for await (const { keys } of scanKeys({ redis, breaker }, `${literal(prefix)}:*_*`)) {
-      signal.throwIfAborted();
+    for await (const keys of scanKeys({ redis, breaker }, `${literal(prefix)}:*_*`, signal)) {
       for (const [queue, ids] of idsByQueue(keys, prefix)) {
         const found = suspects.get(queue) ?? new Set();
         suspects.set(queue, found);
