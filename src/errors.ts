@@ -89,8 +89,8 @@ export const ERRORS = {
 
   // Somebody else's service.
   'provider-not-configured': row(503, 'never', 'No provider for this work is set up.', 'Set the variable that the detail names, and start again.'),
-  'provider-refused': row(502, 'never', 'The provider refuses this work.', 'Read the detail; mend the key, the model or the request.'),
-  'provider-busy': row(503, 'later', 'The provider asks to come later.', 'It is tried again by itself, after the time that the provider names.'),
+  'provider-refused': row(502, 'never', 'The provider refuses this work.', 'Read the detail: it names the variable to look at.'),
+  'provider-busy': row(503, 'later', 'The provider asks to come later.', 'It is tried again by itself: when the provider says, else after 10 s.'),
   'provider-failed': row(502, 'backoff', 'The provider failed, or broke off in the middle.', 'It is tried again by itself; look at the provider.'),
   'conversation-full': row(429, 'later', 'Too many messages wait for a reply.', 'Send the next one when some of them are answered.'),
 

@@ -27,8 +27,7 @@ const TIMES: CallTimes = { firstByteMs: 30_000, idleMs: 20_000, totalMs: 110_000
 const MB = 1024 * 1024;
 const TEXT_CHARACTERS = 100_000;
 const STREAM = { streamBytes: 16 * MB, eventCharacters: MB };
-/** Bytes of a refusal that are read. */
-const REFUSAL_BYTES = 4096;
+const VARIABLES = { url: 'AI_BASE_URL', key: 'AI_API_KEY', model: 'AI_MODEL' };
 const PROBE_MS = 1000;
 /** Milliseconds for which the endpoint is not asked again how it is. */
 const PROBE_FRESH_MS = 5000;
@@ -67,9 +66,11 @@ export class ChatModel implements Model {
       }
       return answer.finish(messages.reduce((sum, { content }) => sum + content.length, 0));
     } catch (error) {
-      // Whatever the call says of its own end, who ended it knows why.
+      // Whatever the call says of its own end, who ended it knows why. A refusal stands, also one that was cut off.
+      signal.throwIfAborted();
+      if (error instanceof AppError) throw error;
       limits.signal.throwIfAborted();
-      throw error instanceof AppError ? error : this.#unreached(error);
+      throw this.#unreached(error);
     } finally {
       limits.end();
     }
@@ -97,7 +98,7 @@ export class ChatModel implements Model {
 
   /** The stream of an answer. Throws what any other answer means, and reads little of it. */
   async #bodyOf(response: Response, limits: CallLimits): Promise<ReadableStream<Uint8Array>> {
-    const { body, headers, status } = response;
+    const { body, headers } = response;
     const isStream = headers.get('content-type')?.startsWith('text/event-stream') === true;
     if (response.ok && body !== null && isStream) return body;
     if (response.ok) {
@@ -105,10 +106,7 @@ export class ChatModel implements Model {
       throw new AppError('provider-failed', 'The provider answered with something else than a stream of events.');
     }
     limits.heard();
-    const said = body === null ? '' : await beginningOf(body);
-    const { apiKey } = this.#options;
-    const safe = apiKey === undefined ? said : said.replaceAll(apiKey, '…');
-    throw refusalOf(status, headers.get('retry-after'), safe, Date.now());
+    throw await refusalOf(response, { who: 'The provider', apiKey: this.#options.apiKey, variables: VARIABLES });
   }
 
   #request(messages: readonly ModelMessage[]) {
@@ -138,15 +136,4 @@ export class ChatModel implements Model {
     const why = error instanceof Error && error.message === 'terminated' ? 'broke off in the middle' : messageOf(cause);
     return new AppError('provider-failed', `The provider could not be heard to the end: ${why}.`, { cause: error });
   }
-}
-
-async function beginningOf(body: ReadableStream<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    bytes += chunk.byteLength;
-    if (bytes >= REFUSAL_BYTES) break;
-  }
-  return Buffer.concat(chunks).subarray(0, REFUSAL_BYTES).toString();
 }

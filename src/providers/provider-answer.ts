@@ -1,27 +1,20 @@
-/** Answers of somebody else's service, read with care: a bounded body, and when to come again. */
+/** Answers of somebody else's service, read with care: never more of a body than was asked for. */
 
-import { AppError } from '../errors.ts';
+export interface Beginning {
+  readonly text: string;
+  /** Was that all of it? */
+  readonly whole: boolean;
+}
 
-/** Seconds to wait when a service is busy and does not say how long, and at most. */
-const WAIT_SECONDS = 10;
-const MOST_WAIT_SECONDS = 3600;
-
-/** The body as text. Throws `provider-failed`, and reads no further, once it has more bytes than `most`. */
-export async function readBounded(response: Response, most: number): Promise<string> {
+/** The first `most` bytes of a body as text; the rest is not read. */
+export async function beginningOf({ body }: Response, most: number): Promise<Beginning> {
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   // Leaving the loop cancels the body, and with it the connection.
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length;
-    if (bytes > most) throw new AppError('provider-failed', `The service answered with more than ${most} bytes.`);
+  for await (const piece of body ?? []) {
     pieces.push(piece);
+    bytes += piece.length;
+    if (bytes > most) break;
   }
-  return Buffer.concat(pieces).toString('utf8');
-}
-
-/** What Retry-After says, in seconds from now: 1 to 3600, and 10 when it says nothing. */
-export function retryAfterSeconds(headers: Headers, nowMs = Date.now()): number {
-  const value = headers.get('retry-after') ?? '';
-  const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil((Date.parse(value) - nowMs) / 1000);
-  return Number.isNaN(seconds) ? WAIT_SECONDS : Math.min(MOST_WAIT_SECONDS, Math.max(1, seconds));
+  return { text: Buffer.concat(pieces).toString('utf8', 0, Math.min(bytes, most)), whole: bytes <= most };
 }

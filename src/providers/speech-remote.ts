@@ -2,14 +2,15 @@
  * Speech to text by a service that speaks the OpenAI protocol: `POST {SPEECH_URL}/v1/audio/transcriptions`.
  *
  * Promises: a call ends within its time, however slowly the answer comes; at most 5 MB of it are read; a redirect is not
- * followed, so the key goes to one place. 429 is `provider-busy` (later, no attempt spent, after Retry-After), a failure
- * of the service or of the way to it `provider-failed` (tried again), any other refusal `provider-refused` (for good).
+ * followed, so the key goes to one place. What a refusal means is the table of `provider-refusal.ts`; an answer that
+ * breaks off, is too long or is none is `provider-failed` (tried again).
  */
 
 import { openAsBlob } from 'node:fs';
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
-import { readBounded, retryAfterSeconds } from './provider-answer.ts';
+import { beginningOf } from './provider-answer.ts';
+import { type Provider, refusalOf } from './provider-refusal.ts';
 import type { Segment, Speech, TranscribeOptions, Transcript } from './speech.ts';
 import { wavHeader } from './wav.ts';
 
@@ -25,6 +26,7 @@ export interface RemoteSpeechOptions {
 const CALL_MS = 300_000;
 const ANSWER_BYTES = 5_000_000;
 const PATH = '/v1/audio/transcriptions';
+const VARIABLES = { url: 'SPEECH_URL', key: 'SPEECH_API_KEY', model: 'SPEECH_MODEL' };
 
 const answer = z.object({
   text: z.string().max(200_000),
@@ -34,41 +36,42 @@ const answer = z.object({
     .max(20_000)
     .optional(),
 });
-const refusal = z.object({ error: z.object({ message: z.string() }) });
 
 export class RemoteSpeech implements Speech {
   readonly engine = 'remote';
   readonly #url: string;
-  readonly #apiKey: string | undefined;
+  readonly #provider: Provider;
   readonly #model: string;
   readonly #timeoutMs: number;
 
   constructor({ url, apiKey, model, timeoutMs = CALL_MS }: RemoteSpeechOptions) {
     this.#url = url.replace(/\/+$/, '') + PATH;
-    this.#apiKey = apiKey;
+    this.#provider = { who: 'The speech service', apiKey, variables: VARIABLES };
     this.#model = model;
     this.#timeoutMs = timeoutMs;
   }
 
   async transcribe(sound: { path: string; durationMs: number }, options: TranscribeOptions): Promise<Transcript> {
     const body = await this.#form(sound.path, options.language);
+    const { apiKey } = this.#provider;
     const over = AbortSignal.timeout(this.#timeoutMs);
     try {
       const response = await fetch(this.#url, {
         method: 'POST',
         body,
-        headers: this.#apiKey === undefined ? {} : { authorization: `Bearer ${this.#apiKey}` },
+        headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
         redirect: 'manual',
         signal: AbortSignal.any([options.signal, over]),
       });
-      const text = await readBounded(response, ANSWER_BYTES);
-      if (!response.ok) throw refuse(response, text);
+      if (!response.ok) throw await refusalOf(response, this.#provider);
+      const { text, whole } = await beginningOf(response, ANSWER_BYTES);
+      if (!whole) throw failed(`it answered with more than ${ANSWER_BYTES} bytes`);
       return toTranscript(text, sound.durationMs, options.language);
     } catch (error) {
       options.signal.throwIfAborted();
       if (error instanceof AppError) throw error;
       const why = over.aborted ? `no whole answer within ${this.#timeoutMs} ms` : 'the connection failed or broke off';
-      throw new AppError('provider-failed', `The speech service failed: ${why}.`, { cause: error });
+      throw failed(why, error);
     }
   }
 
@@ -83,25 +86,13 @@ export class RemoteSpeech implements Speech {
   }
 }
 
-function refuse({ status, headers }: Response, text: string): AppError {
-  if (status === 429) {
-    const options = { retryAfterSeconds: retryAfterSeconds(headers) };
-    return new AppError('provider-busy', 'The speech service asks to come later.', options);
-  }
-  if (status >= 500 || status === 408) return new AppError('provider-failed', `The speech service answered ${status}.`);
-  const told = status === 401 || status === 403 ? 'Look at SPEECH_API_KEY.' : toldWhy(text);
-  return new AppError('provider-refused', `The speech service answered ${status}. ${told}`.trim());
-}
-
-function toldWhy(text: string): string {
-  const read = refusal.safeParse(parseJson(text));
-  return read.success ? read.data.error.message.slice(0, 200) : '';
+function failed(why: string, cause?: unknown): AppError {
+  return new AppError('provider-failed', `The speech service failed: ${why}.`, { cause });
 }
 
 function toTranscript(text: string, durationMs: number, asked: string | undefined): Transcript {
   const read = answer.safeParse(parseJson(text));
-  if (!read.success)
-    throw new AppError('provider-failed', 'The speech service answered with something else than text.');
+  if (!read.success) throw failed('it answered with something else than text');
   const { language = asked ?? 'unknown', segments = [] } = read.data;
   const said = read.data.text.trim();
   const ms = (seconds: number) => Math.min(durationMs, Math.round(seconds * 1000));

@@ -9,6 +9,7 @@ import { chooseSpeech, NoSpeech, speechState } from '../../src/providers/speech-
 import { PocketsphinxSpeech, segmentsOf } from '../../src/providers/speech-pocketsphinx.ts';
 import { RemoteSpeech } from '../../src/providers/speech-remote.ts';
 import { wavHeader } from '../../src/providers/wav.ts';
+import { refusalsWith } from '../support/provider-refusals.ts';
 import { INSTALL_MS, missingSpeechPrograms, Recordings, SENTENCE, wordErrors } from '../support/recordings.ts';
 import { json, SpeechService } from '../support/speech-service.ts';
 
@@ -159,34 +160,12 @@ describe('a remote service', () => {
       (error) => error,
     );
 
-  it.each([
-    ['7', 7],
-    ['999999', 3600],
-    ['0', 1],
-    ['soon', 10],
-    ['Thu, 01 Jan 1970 00:00:00 GMT', 1],
-  ])('that is busy (Retry-After: %s) is asked again in %i s, and no attempt is spent', async (value, seconds) => {
-    service.answer = (response) => json(response, 429, {}, { 'retry-after': value });
-    expect(await refusal()).toMatchObject({ code: 'provider-busy', retry: 'later', retryAfterSeconds: seconds });
-  });
-
-  it.each([500, 502, 503, 408])('that fails with %i is asked again', async (status) => {
-    service.answer = (response) => json(response, status, { error: { message: 'trouble' } });
-    expect(await refusal()).toMatchObject({ code: 'provider-failed', retry: 'backoff' });
-  });
-
-  it.each([
-    [400, 'Audio file is too short'],
-    [401, 'SPEECH_API_KEY'],
-    [403, 'SPEECH_API_KEY'],
-    [404, 'Audio file is too short'],
-    [302, ''],
-  ])('that refuses with %i is asked no more', async (status, told) => {
-    const body = { error: { message: 'Audio file is too short' } };
-    service.answer = (response) => json(response, status, body, { location: `${service.url}/elsewhere` });
-    const error = await refusal();
-    expect(error).toMatchObject({ code: 'provider-refused', retry: 'never' });
-    expect(error.message).toContain(told);
+  it.each(refusalsWith('key-1'))('that answers %s says whose fault it is', async (_what, expected) => {
+    const { status, headers, body, says, ...means } = expected;
+    service.answer = (response) => void response.writeHead(status, headers).end(body);
+    const told = says.replace('{url}', 'SPEECH_URL').replace('{key}', 'SPEECH_API_KEY');
+    const message = `The speech service answered ${told.replace('{model}', 'SPEECH_MODEL')}`;
+    expect(await refusal()).toMatchObject({ ...means, message });
     expect(service.heard.length).toBe(1);
   });
 

@@ -22,7 +22,12 @@ export class SpeechService {
   readonly #server: Server;
 
   constructor() {
-    this.#server = createServer((request, response) => void this.#serve(request, response));
+    this.#server = createServer((request, response) => {
+      this.#serve(request, response).catch((error: unknown) => {
+        // A caller may go in the middle of its request.
+        if (request.complete) throw error;
+      });
+    });
   }
 
   async start(): Promise<void> {

@@ -15,6 +15,7 @@ import {
   refuseWith,
   startModelServer,
 } from '../../support/model-server.ts';
+import { refusalsWith } from '../../support/provider-refusals.ts';
 import { ScriptedModel } from '../../support/scripted-model.ts';
 
 const HELLO: ModelMessage[] = [
@@ -192,26 +193,9 @@ const gibberish: Behaviour = async (call, response) => {
 
 /** What goes wrong, and what it means. */
 const FAILURES: [what: string, behaviour: Behaviour, expected: Record<string, unknown>][] = [
-  ['401', refuseWith(401, {}, '{"error":{"message":"Wrong key sk-secret."}}'), { code: 'provider-refused' }],
-  ['400', refuseWith(400, {}, '{"error":{"message":"no such model"}}'), { code: 'provider-refused' }],
-  ['404', refuseWith(404, {}, '<html>no</html>'), { code: 'provider-refused' }],
-  ['a redirect', refuseWith(302, { location: 'http://169.254.169.254/' }), { code: 'provider-refused' }],
-  ['429 with seconds', refuseWith(429, { 'retry-after': '7' }), { code: 'provider-busy', retryAfterSeconds: 7 }],
-  [
-    '429 with a year',
-    refuseWith(429, { 'retry-after': '31536000' }),
-    { code: 'provider-busy', retryAfterSeconds: 3600 },
-  ],
-  [
-    '429 with a past date',
-    refuseWith(429, { 'retry-after': 'Wed, 21 Oct 2015 07:28:00 GMT' }),
-    { retryAfterSeconds: 0.1 },
-  ],
-  ['503 with seconds', refuseWith(503, { 'retry-after': '2' }), { code: 'provider-busy', retryAfterSeconds: 2 }],
-  ['429 without a time', refuseWith(429), { code: 'provider-failed' }],
-  ['429 with nonsense', refuseWith(429, { 'retry-after': 'soon' }), { code: 'provider-failed' }],
-  ['500', refuseWith(500, {}, 'x'.repeat(1_000_000)), { code: 'provider-failed' }],
-  ['502 with a page', refuseWith(502, {}, '<html>bad gateway</html>'), { code: 'provider-failed' }],
+  ['a refusal of a megabyte', refuseWith(500, {}, 'x'.repeat(1_000_000)), { code: 'provider-failed' }],
+  ['a refusal cut in the middle', cutRefusal, { code: 'provider-busy' }],
+  ['a refusal that never ends', endlessRefusal, { code: 'provider-refused' }],
   ['200 with a page', refuseWith(200, { 'content-type': 'text/html' }, '<html>'), { code: 'provider-failed' }],
   [
     '200 with JSON',
@@ -273,6 +257,14 @@ const FAILURES: [what: string, behaviour: Behaviour, expected: Record<string, un
   ],
 ];
 
+function cutRefusal(_call: Parameters<Behaviour>[0], response: Parameters<Behaviour>[1]): void {
+  response.writeHead(429, { 'content-length': '1000' }).write('{"error":', () => response.destroy());
+}
+
+function endlessRefusal(_call: Parameters<Behaviour>[0], response: Parameters<Behaviour>[1]): void {
+  response.writeHead(401).write('{"error":');
+}
+
 function hangUpSoon(response: Parameters<Behaviour>[1]): void {
   response.write(': last\n', () => response.destroy());
 }
@@ -298,6 +290,16 @@ describe('a failure', () => {
     expect(String(error)).not.toContain('sk-secret');
     expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
     await expect.poll(() => server.calls.at(-1)?.gone.aborted).toBe(true);
+  });
+
+  it.each(refusalsWith('sk-secret'))('%s of the service itself says whose fault it is', async (_what, refusal) => {
+    const { status, headers, body, says, ...means } = refusal;
+    server.behave(refuseWith(status, headers, body));
+    const told = says.replace('{url}', 'AI_BASE_URL').replace('{key}', 'AI_API_KEY').replace('{model}', 'AI_MODEL');
+    const message = `The provider answered ${told}`;
+    const before = server.calls.length;
+    await expect(real().reply(HELLO, { signal: never })).rejects.toMatchObject({ ...means, message });
+    expect(server.calls.length).toBe(before + 1);
   });
 
   it('of nobody listening is told, by the reply and the status', async () => {
