@@ -32,13 +32,13 @@ import { MetricTotals } from './monitoring/metric-totals.ts';
 import { Metrics } from './monitoring/metrics.ts';
 import { MetricsPage } from './monitoring/metrics-page.ts';
 import { StoreCheck } from './monitoring/store-check.ts';
+import { VERSION } from './monitoring/version.ts';
 import { speechState } from './providers/speech-choice.ts';
 import { createBoard } from './queue/board.ts';
 import type { Catalog } from './queue/catalog.ts';
 import { Completions } from './queue/completions.ts';
 import { closeRedis, connectRedis } from './redis/connections.ts';
 import { Services } from './services.ts';
-import { VERSION } from './version.ts';
 
 export interface WebOptions {
   readonly config: Config;

@@ -8,7 +8,7 @@
 import { Command } from 'commander';
 import { ConfigError } from '../config.ts';
 import { hasCode, isAppError, messageOf } from '../errors.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../monitoring/version.ts';
 import { addCleanup } from './cleanup.ts';
 import { addDemo } from './demo.ts';
 import { addHealth } from './health.ts';

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { identify } from './processes.ts';
 
 const DAY_MS = 86_400_000;
-/** Drafts of whole-file.ts and run-lock.ts: `state.json.4711`, `start.lock.mine.4711`, `start.lock.mine.4711.4711`. */
+/** Drafts of json-file.ts and run-lock.ts: `state.json.4711`, `start.lock.mine.4711`, `start.lock.mine.4711.4711`. */
 const DRAFT = /^(?:[^.]+[.]json|start[.]lock[.](?:mine|stale)(?:[.]\d+)?)[.](\d+)$/;
 const TEMPORARY = /[.]tmp$/;
 

@@ -9,8 +9,8 @@ import { link, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hasCode } from '../errors.ts';
+import { readJson, writeJson } from './json-file.ts';
 import { identify, isSameProcess, type ProcessIdentity } from './processes.ts';
-import { readJson, writeJson } from './whole-file.ts';
 
 /** Another process holds the lock. */
 export class AlreadyRunningError extends Error {

@@ -8,9 +8,9 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { type Environment, loadLocalConfig } from '../config.ts';
+import { readJson, writeJson } from './json-file.ts';
 import { answers } from './ports.ts';
 import { isSameProcess } from './processes.ts';
-import { readJson, writeJson } from './whole-file.ts';
 
 /** The variables that name a store. */
 export const STORE_VARIABLES = ['REDIS_URL', 'REDIS_CACHE_URL', 'DATABASE_URL'] as const;

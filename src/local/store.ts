@@ -12,9 +12,9 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Deadline } from '../lifecycle.ts';
+import { readJson, writeJson } from './json-file.ts';
 import type { Run } from './keeper.ts';
 import { endProcess, isRunning } from './processes.ts';
-import { readJson, writeJson } from './whole-file.ts';
 
 /** A private store that answers. */
 export interface RunningStore extends Run {

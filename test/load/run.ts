@@ -7,7 +7,7 @@
  */
 
 import { pause } from '../../src/lifecycle.ts';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/monitoring/version.ts';
 import { type Due, driveClosed, driveOpen, type LoadClock } from './driver.ts';
 import { Followers, MOST_AT_ONCE } from './followers.ts';
 import { describeMachine, EffortMeter } from './machine.ts';

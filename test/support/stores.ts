@@ -11,13 +11,13 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { z } from 'zod';
 import { Deadline } from '../../src/lifecycle.ts';
+import { readJson, writeJson } from '../../src/local/json-file.ts';
 import { endPostgresOrphan, startPostgres } from '../../src/local/postgres.ts';
 import { isOpenToAll, isRoot } from '../../src/local/postgres-user.ts';
 import { endProcess, identify, isSameProcess, signal } from '../../src/local/processes.ts';
 import { ensureProgram, REDIS_SERVER } from '../../src/local/programs.ts';
 import { endRedisOrphan, type RedisKind, startRedis } from '../../src/local/redis.ts';
 import type { RunningStore } from '../../src/local/store.ts';
-import { readJson, writeJson } from '../../src/local/whole-file.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
