@@ -14,13 +14,13 @@ const LAYERS = [
   ['mechanisms', '^src/(accepting|queue|events|monitoring)/'],
   [
     'capabilities',
-    '^src/(?!(server|web|services|config|variables|logger|errors|problems|lifecycle|resources|removal|redis-address|mail-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
+    '^src/(?!(server|web|services|config|variables|logger|errors|problems|lifecycle|resources|removal|whole-file|redis-address|mail-address)[.]ts$|[^/]+[.]d[.]ts$)[^/]+[.]ts$' +
       '|^src/(?!local/|cli/|http/|realtime/|accepting/|queue/|events/|monitoring/|redis/|database/)[^/]+/',
   ],
   ['stores', '^src/(redis|database)/'],
   [
     'ground',
-    '^src/(config|variables|logger|errors|problems|lifecycle|resources|removal|redis-address|mail-address)[.]ts$|^src/[^/]+[.]d[.]ts$',
+    '^src/(config|variables|logger|errors|problems|lifecycle|resources|removal|whole-file|redis-address|mail-address)[.]ts$|^src/[^/]+[.]d[.]ts$',
   ],
 ];
 

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import { Exchange, type ExchangeSetting } from './exchange.ts';
 import { endStream } from './open-streams.ts';
 import { PROBLEM_TYPE, problemDocument } from './problem.ts';
@@ -69,7 +69,7 @@ export class ClientErrors {
 }
 
 function isGone(error: Error): boolean {
-  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+  return hasCode(error, 'ECONNRESET', 'EPIPE');
 }
 
 function refusalFor(error: Error): AppError {

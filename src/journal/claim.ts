@@ -14,7 +14,7 @@ import { chmod, mkdir, readdir, readlink, rename, rm, stat, utimes } from 'node:
 import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { AppError, hasCode } from '../errors.ts';
-import { syncFolder } from './disk.ts';
+import { syncFolder } from '../whole-file.ts';
 
 /** How a process of this machine is told from a later one with its number. */
 export interface Identities {

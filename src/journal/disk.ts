@@ -1,6 +1,6 @@
 /** The disk under a folder: whether it is one, and when a name on it is durable. */
 
-import { mkdir, open, statfs } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { BootError } from '../lifecycle.ts';
 
 /** Magic numbers of statfs(2) for tmpfs and ramfs. */
@@ -13,14 +13,4 @@ export async function refuseMemory(folder: string): Promise<void> {
   throw new BootError(
     `JOURNAL_DIR (${folder}) lies in memory (tmpfs): accepted jobs would be lost with the power. Name a folder on a disk.`,
   );
-}
-
-/** Make the names in a folder durable: those of files that were made, renamed or removed there. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

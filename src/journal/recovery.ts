@@ -5,10 +5,11 @@
  * is copied to `quarantine/` beside the folder, logged, and passed over; nothing whole is lost. Everything read once; files stay as they are.
  */
 
-import { mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { hasCode } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { DRAFT_ENDING, writeWhole } from '../whole-file.ts';
 import { scanRecords } from './record.ts';
 import { type Seal, unsealed } from './seal.ts';
 import { Segment } from './segment.ts';
@@ -61,7 +62,7 @@ export async function recover(folder: string, seal: Seal | undefined, logger: Lo
 async function removeRemains(folder: string, names: readonly string[]): Promise<void> {
   const remains = names.filter((name) => {
     const noted = /^(\d{16}[.]log)[.]settled$/.exec(name)?.[1];
-    return name.endsWith(DRAFT) || (noted !== undefined && !names.includes(noted));
+    return name.endsWith(DRAFT_ENDING) || (noted !== undefined && !names.includes(noted));
   });
   for (const name of remains) await rm(join(folder, name), { force: true });
 }
@@ -83,8 +84,6 @@ export async function removeSegment(segment: Segment): Promise<void> {
   await rm(bitsPath(segment), { force: true });
 }
 
-/** How the name of a file ends that is not whole yet. */
-const DRAFT = '.new';
 /** File that holds the number below which everything was handed over. */
 const PROGRESS = 'progress';
 /** File for what the owner wants to be remembered. */
@@ -94,9 +93,9 @@ function bitsPath({ path }: Segment): string {
   return `${path}.settled`;
 }
 
-async function replace(path: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(path + DRAFT, bytes, { mode: 0o600 });
-  await rename(path + DRAFT, path);
+/** Notes are written often; without them entries are looked at again, and no harm is done. */
+function replace(path: string, bytes: Uint8Array): Promise<void> {
+  return writeWhole(path, bytes, { durable: false });
 }
 
 async function readOrNothing(path: string): Promise<Buffer> {

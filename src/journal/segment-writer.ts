@@ -9,7 +9,7 @@
 
 import { constants, type FileHandle, open, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncFolder } from './disk.ts';
+import { syncFolder } from '../whole-file.ts';
 import { encodeHead, HEAD_BYTES, type RecordHead } from './record.ts';
 import { Segment } from './segment.ts';
 

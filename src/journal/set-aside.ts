@@ -6,10 +6,11 @@
  * web process that looks takes them into its journal, or drops them.
  */
 
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hasCode } from '../errors.ts';
+import { DRAFT_ENDING, writeWhole } from '../whole-file.ts';
 import type { JournalEntry } from './entry.ts';
 
 const fileSchema = z.object({
@@ -55,7 +56,7 @@ export class SetAside {
   /** Count what is there, and remove drafts that nobody will finish. */
   async start(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    for (const name of (await readdir(this.#folder)).filter((each) => each.endsWith(`${WAITS}.new`))) {
+    for (const name of (await readdir(this.#folder)).filter((each) => each.endsWith(DRAFT_ENDING))) {
       await unlessMissing(this.#removeOldDraft(join(this.#folder, name)));
     }
     await this.#recount();
@@ -63,16 +64,9 @@ export class SetAside {
 
   /** Keep a job and why it did not go. */
   async put(entry: JournalEntry, reason: string): Promise<void> {
-    const path = this.#path(entry.id, WAITS);
-    const draft = await open(`${path}.new`, 'w', 0o600);
-    try {
-      const { data, ...rest } = entry;
-      await draft.writeFile(`${JSON.stringify({ reason, ...rest, envelope: JSON.parse(data) }, undefined, 2)}\n`);
-      await draft.sync();
-    } finally {
-      await draft.close();
-    }
-    await rename(`${path}.new`, path);
+    const { data, ...rest } = entry;
+    const file = { reason, ...rest, envelope: JSON.parse(data) };
+    await writeWhole(this.#path(entry.id, WAITS), `${JSON.stringify(file, undefined, 2)}\n`);
     await this.#recount();
   }
 

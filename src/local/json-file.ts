@@ -1,13 +1,17 @@
 /** Small JSON files that are read whole or not at all, whatever kills the process that writes them. */
 
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { hasCode } from '../errors.ts';
+import { writeWhole } from '../whole-file.ts';
 
 /** Replace a file in one step; only its owner may read it. */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, `${JSON.stringify(value, undefined, 2)}\n`, { mode: 0o600 });
-  await rename(draft, path);
+  await writeWhole(path, jsonText(value));
+}
+
+/** How a file holds a value. */
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 /** What the file holds; undefined when there is none. Throws when it is not JSON. */

@@ -7,24 +7,30 @@
 
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { draftWriter } from '../whole-file.ts';
 import { identify } from './processes.ts';
 
 const DAY_MS = 86_400_000;
-/** Drafts of json-file.ts and run-lock.ts: `state.json.4711`, `start.lock.mine.4711`, `start.lock.mine.4711.4711`. */
-const DRAFT = /^(?:[^.]+[.]json|start[.]lock[.](?:mine|stale)(?:[.]\d+)?)[.](\d+)$/;
+/** A lock that run-lock.ts has moved away. */
+const STALE = /^start[.]lock[.]stale[.](\d+)$/;
 const TEMPORARY = /[.]tmp$/;
 
 /** Remove old drafts from a folder. Returns the names of those that went. */
 export async function removeLeftovers(folder: string, nowMs = Date.now()): Promise<string[]> {
   const gone: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const pid = DRAFT.exec(entry.name)?.[1];
-    if (!entry.isFile() || (pid === undefined && !TEMPORARY.test(entry.name))) continue;
-    if (pid !== undefined && identify(Number(pid)) !== undefined) continue;
+    const writer = writerOf(entry.name);
+    if (!entry.isFile() || (writer === undefined && !TEMPORARY.test(entry.name))) continue;
+    if (writer !== undefined && identify(writer) !== undefined) continue;
     const path = join(folder, entry.name);
     if (nowMs - (await stat(path)).mtimeMs < DAY_MS) continue;
     await rm(path, { force: true });
     gone.push(entry.name);
   }
   return gone;
+}
+
+function writerOf(name: string): number | undefined {
+  const stale = STALE.exec(name)?.[1];
+  return stale === undefined ? draftWriter(name) : Number(stale);
 }

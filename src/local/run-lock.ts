@@ -5,11 +5,12 @@
  * system has given its number to another program since.
  */
 
-import { link, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hasCode } from '../errors.ts';
-import { readJson, writeJson } from './json-file.ts';
+import { linkFirst, writeFirst } from '../whole-file.ts';
+import { jsonText, readJson } from './json-file.ts';
 import { identify, isSameProcess, type ProcessIdentity } from './processes.ts';
 
 /** Another process holds the lock. */
@@ -24,33 +25,17 @@ const identitySchema = z.object({ pid: z.int(), mark: z.string() });
 /** Take the lock of `folder`; the answer gives it back. Throws `AlreadyRunningError` when somebody alive holds it. */
 export async function takeRunLock(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, FILE);
-  const mine = identify(process.pid);
-  const draft = `${path}.mine.${process.pid}`;
-  await writeJson(draft, mine);
-  try {
-    for (let attempt = 1; attempt <= TRIES; attempt++) {
-      if (await linked(draft, path)) return () => rm(path, { force: true });
-      const holder = await readHolder(path);
-      if (holder !== undefined && isSameProcess(holder)) {
-        throw new AlreadyRunningError(`Millrace already runs in ${folder} (process ${holder.pid}).`);
-      }
-      await removeStale(path, holder);
+  const mine = jsonText(identify(process.pid));
+  for (let attempt = 1; attempt <= TRIES; attempt++) {
+    // A lock is never seen half-written.
+    if (await writeFirst(path, mine)) return () => rm(path, { force: true });
+    const holder = await readHolder(path);
+    if (holder !== undefined && isSameProcess(holder)) {
+      throw new AlreadyRunningError(`Millrace already runs in ${folder} (process ${holder.pid}).`);
     }
-  } finally {
-    await rm(draft, { force: true });
+    await removeStale(path, holder);
   }
   throw new AlreadyRunningError(`The lock ${path} changes hands all the time; remove it if nothing runs.`);
-}
-
-/** Give the finished file its name, unless the name is taken: a lock is never seen half-written. */
-async function linked(draft: string, path: string): Promise<boolean> {
-  try {
-    await link(draft, path);
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'EEXIST')) return false;
-    throw error;
-  }
 }
 
 async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
@@ -69,6 +54,6 @@ async function removeStale(path: string, stale: ProcessIdentity | undefined): Pr
   }
   const moved = await readHolder(aside);
   const isOther = moved !== undefined && (moved.pid !== stale?.pid || moved.mark !== stale.mark);
-  if (isOther) await linked(aside, path);
+  if (isOther) await linkFirst(aside, path);
   await rm(aside, { force: true });
 }

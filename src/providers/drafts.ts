@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError } from '../errors.ts';
+import { AppError, hasCode } from '../errors.ts';
 import type { SweepOptions, Swept } from './storage.ts';
 
 /** Codes of the file system that mean "not now", not "wrong". */
@@ -87,9 +87,4 @@ export function asFolderError(error: unknown): unknown {
     cause: error,
     retryAfterSeconds: 10,
   });
-}
-
-/** Is this an error of the file system with this code? */
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -5,11 +5,12 @@
  * folder is fsynced too. Processes on other machines need the same folder (a shared volume) or S3.
  */
 
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { AppError } from '../errors.ts';
-import { asFolderError, Drafts, hasCode, namesIn } from './drafts.ts';
+import { AppError, hasCode } from '../errors.ts';
+import { moveInPlace } from '../whole-file.ts';
+import { asFolderError, Drafts, namesIn } from './drafts.ts';
 import {
   type ByteRange,
   type Draft,
@@ -89,15 +90,8 @@ export class FolderStorage implements Storage {
 }
 
 async function putInPlace(from: string, to: string): Promise<void> {
-  const folder = dirname(to);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await rename(from, to);
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  await moveInPlace(from, to);
 }
 
 async function mending<T>(work: () => Promise<T>): Promise<T> {

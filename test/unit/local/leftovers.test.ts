@@ -7,11 +7,13 @@ import { testFolder } from './folder.ts';
 /** No process has this number. */
 const GONE = 4_194_999;
 const TWO_DAYS_AGO = Date.now() / 1000 - 2 * 86_400;
+const draftBy = (pid: number, name: string) => `${name}.${pid}.0123abcd.new`;
 
 test('drafts of processes that were killed go after a day; everything else stays', async () => {
   const folder = testFolder();
-  const drafts = [`state.json.${GONE}`, `start.lock.mine.${GONE}`, `start.lock.mine.${GONE}.${GONE}`, 'a.tmp'];
-  const others = ['state.json', 'start.lock', `state.json.${process.pid}`, `notes.${GONE}`, 'tmp', 'x.json.bak'];
+  const drafts = [draftBy(GONE, 'state.json'), draftBy(GONE, 'start.lock'), `start.lock.stale.${GONE}`, 'a.tmp'];
+  const ours = [draftBy(process.pid, 'state.json'), `start.lock.stale.${process.pid}`];
+  const others = [...ours, 'state.json', 'start.lock', `notes.${GONE}`, 'notes.new', 'tmp', 'x.json.bak'];
   for (const name of [...drafts, ...others]) {
     writeFileSync(join(folder, name), 'x');
     utimesSync(join(folder, name), TWO_DAYS_AGO, TWO_DAYS_AGO);

@@ -1,7 +1,7 @@
 /** One suite for every mailer, and what only the one with a mail server can do wrong. */
 
 import { createHash, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -410,6 +410,22 @@ describe('the inbox', () => {
     expect(await inbox.removeBefore(new Date(0), false)).toEqual({ removed: 0, bytes: 0 });
     expect(await inbox.removeBefore(later, false)).toEqual({ removed: 1, bytes: 7 });
     expect(await inbox.count()).toBe(0);
+  });
+
+  it('loses what a killed process has left of a mail once that is old', async () => {
+    const { inbox, place } = await open();
+    const box = join(place, 'inbox');
+    await put(inbox, 1);
+    const kept = await readdir(box);
+    for (const name of ['a.json', 'a.eml.4711.0123abcd.new']) await writeFile(join(box, name), 'x');
+    expect(await inbox.removeBefore(new Date(0), false)).toEqual({ removed: 0, bytes: 0 });
+    expect(await readdir(box)).toHaveLength(4);
+    const longAgo = new Date(1_000_000);
+    for (const name of ['a.json', 'a.eml.4711.0123abcd.new']) await utimes(join(box, name), longAgo, longAgo);
+    expect(await inbox.removeBefore(new Date(2_000_000), true)).toEqual({ removed: 0, bytes: 0 });
+    expect(await readdir(box)).toHaveLength(4);
+    expect(await inbox.removeBefore(new Date(2_000_000), false)).toEqual({ removed: 0, bytes: 0 });
+    expect((await readdir(box)).sort()).toEqual(kept.sort());
   });
 
   it('takes no path from a message', async () => {
