@@ -11,6 +11,7 @@ import { JournalMarks } from './accepting/journal-marks.ts';
 import { Outbox } from './accepting/outbox.ts';
 import { Producer } from './accepting/producer.ts';
 import { ApiKeys } from './access/api-keys.ts';
+import { KeptKey } from './access/kept-key.ts';
 import { LinkKeys } from './access/link-keys.ts';
 import { ResetTokens } from './access/reset-tokens.ts';
 import { Analytics } from './analytics/analytics.ts';
@@ -197,7 +198,8 @@ export class Services implements Lifecycle {
     this.replies = new Replies({ database, cache, model, profiles, characters: this.characters });
     const { MEDIA_MAX_BYTES: maxBytes, MEDIA_KEEP_DAYS, MEDIA_LINK_KEY: key, MEDIA_LINK_MINUTES: minutes } = config;
     this.media = new MediaFiles({ database, storage: storageFor(config), maxBytes, keepDays: MEDIA_KEEP_DAYS });
-    this.mediaLinks = new MediaLinks({ key, folder: mediaFolder(config), minutes });
+    const kept = new KeptKey({ path: join(mediaFolder(config), 'link-key'), variable: 'MEDIA_DIR' });
+    this.mediaLinks = new MediaLinks({ key, kept, minutes });
     const ports = config.MEDIA_FETCH_PORTS.split(',').map(Number);
     this.fetcher = new Fetcher({ allowHttp: config.MEDIA_FETCH_HTTP === 'on', ports });
     this.images = new Images();
@@ -210,7 +212,8 @@ export class Services implements Lifecycle {
     this.inbox = new Inbox({ folder: join(folder, 'inbox'), most: config.MAIL_INBOX_MAX });
     const mailer = this.#parts.add('mailer', configuredMailer(config, this.inbox));
     const production = config.NODE_ENV === 'production';
-    const keys = new LinkKeys({ secret: config.MAIL_SECRET, folder, production });
+    const mailKey = new KeptKey({ path: join(folder, 'mail-secret'), variable: 'DATA_DIR' });
+    const keys = new LinkKeys({ secret: config.MAIL_SECRET, kept: mailKey, production });
     this.deliveries = new Deliveries({ database });
     this.senders = new Senders({ database, standard: parseMailbox(config.MAIL_FROM ?? '') });
     this.suppressions = new Suppressions({ database });

@@ -2,13 +2,12 @@
  * Links that open one file for a while, without a key: for browsers, mails and whoever a caller hands one to.
  *
  * Promises: a link says its tenant, file and expiry, signed together, so that none of them can be changed; it works on
- * every process that has the same key. The key is `MEDIA_LINK_KEY`, else one that the first process makes and all
- * processes of the folder read (0600). A new key ends all links.
+ * every process that has the same key. The key is `MEDIA_LINK_KEY`, else one that all processes of the folder
+ * share. A new key ends all links.
  */
 
-import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto';
-import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { KeptKey } from '../access/kept-key.ts';
 import { AppError } from '../errors.ts';
 
 /** What a link opens, as it stands in the link. */
@@ -21,27 +20,24 @@ export interface LinkParts {
 }
 
 export interface MediaLinksOptions {
-  /** Unset: made once and kept in `folder`. */
   readonly key: string | undefined;
-  readonly folder: string;
+  /** The key when none is given. */
+  readonly kept: KeptKey;
   /** How long a link is good. */
   readonly minutes: number;
   /** Milliseconds since 1970. */
   readonly clock?: () => number;
 }
 
-const KEY_FILE = 'link-key';
-
 export class MediaLinks {
   readonly #given: string | undefined;
-  readonly #folder: string;
+  readonly #kept: KeptKey;
   readonly #minutes: number;
   readonly #clock: () => number;
-  #key: Promise<string> | undefined;
 
-  constructor({ key, folder, minutes, clock = Date.now }: MediaLinksOptions) {
+  constructor({ key, kept, minutes, clock = Date.now }: MediaLinksOptions) {
     this.#given = key;
-    this.#folder = folder;
+    this.#kept = kept;
     this.#minutes = minutes;
     this.#clock = clock;
   }
@@ -67,16 +63,7 @@ export class MediaLinks {
   }
 
   async #secret(): Promise<string> {
-    this.#key ??= this.#given === undefined ? keptKey(this.#folder) : Promise.resolve(this.#given);
-    try {
-      return await this.#key;
-    } catch (error) {
-      this.#key = undefined;
-      throw new AppError('store-unavailable', 'The key that signs links cannot be read. Look at MEDIA_DIR.', {
-        cause: error,
-        retryAfterSeconds: 10,
-      });
-    }
+    return this.#given ?? this.#kept.read();
   }
 }
 
@@ -85,40 +72,4 @@ function sign(key: string, tenant: string, id: string, expires: number): string 
   return createHmac('sha256', key)
     .update(`millrace-media ${tenant.length}:${tenant} ${id} ${expires}`)
     .digest('base64url');
-}
-
-/** The key in the folder; whoever comes first makes it, whole or not at all. */
-async function keptKey(folder: string): Promise<string> {
-  const path = join(folder, KEY_FILE);
-  const found = await readKey(path);
-  if (found !== undefined) return found;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const draft = `${path}.${randomUUID()}`;
-  try {
-    await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
-    // Unlike a rename this does not replace what another process has made meanwhile.
-    await link(draft, path);
-  } catch (error) {
-    if (!hasCode(error, 'EEXIST')) throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
-  const kept = await readKey(path);
-  if (kept === undefined) throw new Error(`${path} is gone`);
-  return kept;
-}
-
-async function readKey(path: string): Promise<string | undefined> {
-  try {
-    const key = await readFile(path, 'utf8');
-    if (key.length < 32) throw new Error(`${path} holds no key`);
-    return key;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw error;
-  }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,6 +1,7 @@
 /** Sending the mail of a job, on a real ledger and with a mailer that answers as the test says. */
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { KeptKey } from '../../src/access/kept-key.ts';
 import { LinkKeys } from '../../src/access/link-keys.ts';
 import { connectDatabase, type Database } from '../../src/database/connection.ts';
 import { Snooze } from '../../src/errors.ts';
@@ -43,6 +44,8 @@ let answer: (message: MailMessage) => SendOutcome | Promise<SendOutcome> = () =>
   answer: '250 fine',
 });
 
+const NO_KEY = new KeptKey({ path: '/nowhere/key', variable: 'DATA_DIR' });
+
 /** A tenant of its own, with one sender, and everything that mails. */
 async function site(more: Partial<MailingOptions> = {}) {
   serial += 1;
@@ -51,7 +54,7 @@ async function site(more: Partial<MailingOptions> = {}) {
   const deliveries = new Deliveries({ database, clock: () => clock.nowMs });
   const senders = new Senders({ database, standard: { name: 'Mill', address: 'mill@example.com' } });
   const suppressions = new Suppressions({ database });
-  const keys = new LinkKeys({ secret: 'x'.repeat(32), folder: '/nowhere', production: true });
+  const keys = new LinkKeys({ secret: 'x'.repeat(32), kept: NO_KEY, production: true });
   const links = new UnsubscribeLinks({ keys, base: 'https://mill.example/' });
   const mailer = new RecordingMailer({ answer: (message) => answer(message) });
   const base = { deliveries, senders, suppressions, templates: new Templates(), links, mailer };

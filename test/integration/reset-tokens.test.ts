@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KeptKey } from '../../src/access/kept-key.ts';
 import { LinkKeys } from '../../src/access/link-keys.ts';
 import { ResetTokens } from '../../src/access/reset-tokens.ts';
 import type { Services } from '../../src/services.ts';
@@ -23,8 +24,10 @@ afterAll(async () => {
   await world.close();
 });
 
+const NO_KEY = new KeptKey({ path: '/nowhere/key', variable: 'DATA_DIR' });
+
 function tokens({ clock = Date.now, page }: { clock?: () => number; page?: string } = {}): ResetTokens {
-  const keys = new LinkKeys({ secret: 'k'.repeat(32), folder: '/nowhere', production: true });
+  const keys = new LinkKeys({ secret: 'k'.repeat(32), kept: NO_KEY, production: true });
   const { redis: client, redisBreaker: breaker } = services;
   return new ResetTokens({ redis: client, breaker, keyPrefix: world.config.KEY_PREFIX, keys, page, clock });
 }

@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { KeptKey } from '../../../src/access/kept-key.ts';
 import { LinkKeys } from '../../../src/access/link-keys.ts';
 
 let root: string;
@@ -13,7 +14,9 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }));
 
 const signed = async (keys: LinkKeys) => (await keys.sign('unsubscribe', 'a')).toString('hex');
-const withSecret = (secret: string) => new LinkKeys({ secret, folder: '/nowhere', production: true });
+const keptIn = (folder: string) => new KeptKey({ path: join(folder, 'mail-secret'), variable: 'DATA_DIR' });
+const keptKeys = (folder: string) => new LinkKeys({ secret: undefined, kept: keptIn(folder), production: false });
+const withSecret = (secret: string) => new LinkKeys({ secret, kept: keptIn('/nowhere'), production: true });
 
 it('signs the same text the same, and nothing else so', async () => {
   const keys = withSecret('s'.repeat(32));
@@ -25,16 +28,16 @@ it('signs the same text the same, and nothing else so', async () => {
 
 it('makes one key for all processes of a machine, which only its owner can read', async () => {
   const folder = join(root, 'one');
-  const all = Array.from({ length: 8 }, () => new LinkKeys({ secret: undefined, folder, production: false }));
+  const all = Array.from({ length: 8 }, () => keptKeys(folder));
   const [first, ...others] = await Promise.all(all.map(signed));
   expect(others.every((each) => each === first)).toBe(true);
-  expect(await signed(new LinkKeys({ secret: undefined, folder, production: false }))).toBe(first);
+  expect(await signed(keptKeys(folder))).toBe(first);
   expect(await readdir(folder)).toEqual(['mail-secret']);
   expect((await stat(join(folder, 'mail-secret'))).mode & 0o077).toBe(0);
 });
 
 it('has no key of its own in production', async () => {
-  const keys = new LinkKeys({ secret: undefined, folder: join(root, 'none'), production: true });
+  const keys = new LinkKeys({ secret: undefined, kept: keptIn(join(root, 'none')), production: true });
   await expect(signed(keys)).rejects.toMatchObject({ code: 'not-configured' });
   expect(await readdir(root)).not.toContain('none');
 });

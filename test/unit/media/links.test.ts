@@ -2,6 +2,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KeptKey } from '../../../src/access/kept-key.ts';
 import { type LinkParts, MediaLinks } from '../../../src/media/links.ts';
 
 const ID = 'a'.repeat(64);
@@ -15,6 +16,8 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+const keptIn = (path: string) => new KeptKey({ path: join(path, 'link-key'), variable: 'MEDIA_DIR' });
+
 const partsOf = (link: string): LinkParts => {
   const url = new URL(link, 'http://a');
   const [, , tenant = '', id = ''] = url.pathname.split('/');
@@ -25,7 +28,7 @@ const partsOf = (link: string): LinkParts => {
 describe('links to files', () => {
   it('are good for their time and no second longer', async () => {
     let nowMs = 1_000_000_000_000;
-    const links = new MediaLinks({ key: KEY, folder, minutes: 10, clock: () => nowMs });
+    const links = new MediaLinks({ key: KEY, kept: keptIn(folder), minutes: 10, clock: () => nowMs });
     const { link, expiresAt } = await links.make('acme', ID);
     expect(expiresAt.getTime()).toBe(nowMs + 600_000);
     expect(await links.check(partsOf(link))).toBe(600);
@@ -46,20 +49,20 @@ describe('links to files', () => {
     ['length of the signature', { signature: '' }],
     ['signature, to more than ASCII', { signature: 'é'.repeat(43) }],
   ])('are refused with another %s', async (_what, change) => {
-    const links = new MediaLinks({ key: KEY, folder, minutes: 10 });
+    const links = new MediaLinks({ key: KEY, kept: keptIn(folder), minutes: 10 });
     const parts = partsOf((await links.make('acme', ID)).link);
     await expect(links.check({ ...parts, ...change })).rejects.toMatchObject({ code: 'link-refused' });
   });
 
   it('are refused under another key', async () => {
-    const { link } = await new MediaLinks({ key: KEY, folder, minutes: 10 }).make('acme', ID);
-    const other = new MediaLinks({ key: 'x'.repeat(32), folder, minutes: 10 });
+    const { link } = await new MediaLinks({ key: KEY, kept: keptIn(folder), minutes: 10 }).make('acme', ID);
+    const other = new MediaLinks({ key: 'x'.repeat(32), kept: keptIn(folder), minutes: 10 });
     await expect(other.check(partsOf(link))).rejects.toMatchObject({ code: 'link-refused' });
   });
 
   it('have one key that nobody else may read, whoever of many comes first', async () => {
     const path = join(folder, 'new');
-    const all = Array.from({ length: 8 }, () => new MediaLinks({ key: undefined, folder: path, minutes: 10 }));
+    const all = Array.from({ length: 8 }, () => new MediaLinks({ key: undefined, kept: keptIn(path), minutes: 10 }));
     const made = await Promise.all(all.map((links) => links.make('acme', ID)));
     for (const links of all) for (const { link } of made) expect(await links.check(partsOf(link))).toBeGreaterThan(0);
     expect(await readdir(path)).toEqual(['link-key']);
@@ -68,7 +71,7 @@ describe('links to files', () => {
   });
 
   it('are not made with a key file that was cut off, and are made once it is mended', async () => {
-    const links = new MediaLinks({ key: undefined, folder, minutes: 10 });
+    const links = new MediaLinks({ key: undefined, kept: keptIn(folder), minutes: 10 });
     await writeFile(join(folder, 'link-key'), 'short');
     await expect(links.make('acme', ID)).rejects.toMatchObject({ code: 'store-unavailable' });
     await rm(join(folder, 'link-key'));
