@@ -18,6 +18,8 @@ export interface TakenJob {
   readonly id: string;
   readonly name: string;
   readonly data: unknown;
+  /** Milliseconds since 1970: the time that its queue has for it. */
+  readonly timestamp: number;
   /** Attempts that have failed before this one. */
   readonly failedAttempts: number;
   /** Has an attempt begun before, however it ended? */
@@ -57,6 +59,8 @@ export interface Attempt {
   readonly job: TakenJob;
   readonly definition: JobDefinition;
   readonly envelope: Envelope;
+  /** Milliseconds since 1970, when the job was accepted. */
+  readonly requestedAt: number;
   readonly payload: unknown;
   readonly startedAt: Date;
   readonly ending: Ending;
@@ -68,6 +72,7 @@ export interface HandlerAttempt {
   readonly job: Pick<TakenJob, 'id' | 'failedAttempts' | 'lastAttempt' | 'progress'>;
   readonly definition: Pick<JobDefinition, 'name'>;
   readonly envelope: Envelope;
+  readonly requestedAt: number;
   readonly ending: Ending;
   readonly tools: Pick<RunTools, 'services' | 'ledger' | 'producer' | 'wakeOverdue' | 'logger'>;
 }

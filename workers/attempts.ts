@@ -147,6 +147,7 @@ function takenFrom(job: QueuedJob, id: string): TakenJob {
     id,
     name: job.name,
     data: job.data,
+    timestamp: job.timestamp,
     failedAttempts: job.attemptsMade,
     startedBefore: job.attemptsStarted > 1,
     lastAttempt: isLast(job),

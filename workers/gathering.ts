@@ -35,7 +35,7 @@ export async function collectedElsewhere(attempt: Attempt): Promise<Done | undef
   const collect = collectKeyOf(attempt);
   if (collect === undefined) return undefined;
   const { job, envelope, tools } = attempt;
-  const requestedAt = new Date(envelope.requestedAt);
+  const requestedAt = new Date(attempt.requestedAt);
   await tools.collectedRequests.add(collect, { id: job.id, requestedAt, payload: envelope.payload });
   return turnOf(attempt, collect);
 }

@@ -77,14 +77,14 @@ export class HandlerContext implements JobContext {
   }
 
   get job(): JobContext['job'] {
-    const { job, definition, envelope } = this.#attempt;
+    const { job, definition, envelope, requestedAt } = this.#attempt;
     return {
       id: job.id,
       name: definition.name,
       tenant: envelope.tenant,
       attempt: job.failedAttempts + 1,
       lastAttempt: job.lastAttempt,
-      requestedAt: new Date(envelope.requestedAt),
+      requestedAt: new Date(requestedAt),
     };
   }
 

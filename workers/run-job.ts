@@ -9,7 +9,7 @@
 
 import { AppError } from '../src/errors.ts';
 import { problemsFromZod } from '../src/problems.ts';
-import { envelopeSchema, isRepeatableId } from '../src/queue/envelope.ts';
+import { envelopeSchema, isRepeatableId, requestedAtOf } from '../src/queue/envelope.ts';
 import type { JobDefinition } from '../src/queue/job.ts';
 import type { Completion } from '../src/queue/queues.ts';
 import type { Attempt, RunTools, TakenJob } from './attempt.ts';
@@ -21,7 +21,7 @@ import { HandlerContext } from './handler-context.ts';
 export async function runJob(job: TakenJob, ending: Ending, tools: RunTools): Promise<Completion> {
   const attempt = begin(job, ending, tools);
   const { definition, envelope, payload } = attempt;
-  const { tenant, timeoutMs } = envelope;
+  const { tenant, timeoutMs = definition.timeoutMs } = envelope;
   ending.endIn(timeoutMs, () => new AppError('attempt-timed-out', `The attempt took longer than ${timeoutMs} ms.`));
   try {
     const before = mayBeFinished(attempt) ? await finishedBefore(attempt) : undefined;
@@ -54,6 +54,8 @@ function begin(job: TakenJob, ending: Ending, tools: RunTools): Attempt {
   const definition = tools.catalog.getStored(job.name);
   const envelope = envelopeSchema.safeParse(job.data);
   if (!envelope.success) throw new AppError('payload-invalid', 'The stored job has no valid envelope.');
+  const requestedAt = requestedAtOf({ data: envelope.data, timestamp: job.timestamp });
+  if (Number.isNaN(requestedAt)) throw new AppError('payload-invalid', 'The stored job has no time.');
   const payload = definition.payload.safeParse(envelope.data.payload);
   if (!payload.success) {
     const problems = problemsFromZod(payload.error, '/payload');
@@ -63,7 +65,7 @@ function begin(job: TakenJob, ending: Ending, tools: RunTools): Attempt {
     });
   }
   const startedAt = new Date(tools.clock());
-  return { job, definition, envelope: envelope.data, payload: payload.data, startedAt, ending, tools };
+  return { job, definition, envelope: envelope.data, requestedAt, payload: payload.data, startedAt, ending, tools };
 }
 
 /** Where a tombstone or an effect may stand that this attempt must know of: the ledger is asked only then. */
@@ -74,8 +76,8 @@ function mayBeFinished(attempt: Attempt): boolean {
 }
 
 /** Was it handed over again, or may it have come back with an older state of Redis? */
-function mayHaveComeBack({ envelope, tools }: Attempt): boolean {
-  return envelope.recheck === true || envelope.requestedAt < tools.believedSinceMs();
+function mayHaveComeBack({ envelope, requestedAt, tools }: Attempt): boolean {
+  return envelope.recheck === true || requestedAt < tools.believedSinceMs();
 }
 
 /**

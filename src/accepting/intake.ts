@@ -22,14 +22,14 @@ export interface Intake {
 }
 
 /** A job as the journal keeps it. */
-export function entryOf({ id, definition, envelope, attempts, priority }: PreparedJob): JournalEntry {
+export function entryOf({ id, definition, envelope, requestedAt, attempts, priority }: PreparedJob): JournalEntry {
   return {
     id,
     queue: definition.queue,
     name: definition.name,
     tenant: envelope.tenant,
     data: JSON.stringify(envelope),
-    requestedAt: envelope.requestedAt,
+    requestedAt,
     runAt: envelope.runAt ?? 0,
     priority,
     attempts,

@@ -8,6 +8,8 @@ export interface PreparedJob {
   readonly id: string;
   readonly definition: JobDefinition;
   readonly envelope: Envelope;
+  /** Milliseconds since 1970, when it was accepted. */
+  readonly requestedAt: number;
   readonly attempts: number;
   readonly priority: number;
   /** Somebody may have asked for the same before. */

@@ -14,7 +14,7 @@ import { within } from '../lifecycle.ts';
 import { problemsFromZod } from '../problems.ts';
 import type { Catalog } from '../queue/catalog.ts';
 import type { Enqueued, EnqueueRequest } from '../queue/enqueue-request.ts';
-import { type Envelope, envelopeSchema, hashOf, jobIdFor, type Sameness } from '../queue/envelope.ts';
+import { type Envelope, envelopeSchema, hashOf, jobIdFor, requestedAtOf, type Sameness } from '../queue/envelope.ts';
 import type { JobDefinition } from '../queue/job.ts';
 import type { Queues } from '../queue/queues.ts';
 import type { Breaker } from '../redis/breaker.ts';
@@ -29,6 +29,9 @@ export interface ProducerOptions {
   readonly collectedRequests: CollectedRequests;
   readonly clock?: () => number;
 }
+
+/** What was asked for, and when. */
+type Asked = Pick<PreparedJob, 'envelope' | 'requestedAt'>;
 
 /** Overdue requests that one sweep looks at. */
 const MOST_OVERDUE = 1000;
@@ -59,7 +62,7 @@ export class Producer {
   async enqueue(request: EnqueueRequest): Promise<Enqueued> {
     const prepared = this.prepare(request);
     if (prepared.repeatable) return this.hand(prepared);
-    return answer(prepared, prepared.envelope, 'queued', await this.#intake.take(prepared));
+    return answer(prepared, prepared, 'queued', await this.#intake.take(prepared));
   }
 
   /**
@@ -73,14 +76,14 @@ export class Producer {
     if (definition.collect === undefined) throw new AppError('internal', `${definition.name} gathers nothing.`);
     // A key that was used for another request must be refused before anything of this one is kept.
     const known = await this.#known(prepared);
-    if (known !== undefined) return answer(prepared, known.envelope, 'duplicate', known.taken);
+    if (known !== undefined) return answer(prepared, known, 'duplicate', known.taken);
     const collect = { tenant: envelope.tenant, job: definition.name, key: definition.collect(payload) };
-    const requestedAt = new Date(envelope.requestedAt);
+    const requestedAt = new Date(prepared.requestedAt);
     const kept = await this.#collectedRequests.add(collect, { id, requestedAt, payload, bodyHash });
     refuseOtherBody(id, bodyHash, kept.bodyHash);
-    const first = { ...prepared, envelope: { ...envelope, requestedAt: kept.requestedAt.getTime() } };
+    const first = { ...prepared, requestedAt: kept.requestedAt.getTime() };
     const handed = await unlessUnable(() => this.#handNew(first));
-    return handed ?? answer(first, first.envelope, 'queued', 'kept');
+    return handed ?? answer(first, first, 'queued', 'kept');
   }
 
   /** Fix the id, the times and the payload of a request. Throws `unknown-job` or `invalid-input`; touches no store. */
@@ -91,24 +94,24 @@ export class Producer {
       const problems = problemsFromZod(parsed.error, '/payload');
       throw new AppError('invalid-input', `The payload does not fit ${definition.name}.`, { problems });
     }
-    const nowMs = request.requestedAt?.getTime() ?? this.#clock();
+    const requestedAt = request.requestedAt?.getTime() ?? this.#clock();
     const sameness = samenessOf(request, definition, parsed.data);
-    const { runAt, tags, requestId, payload } = request;
+    const { runAt, timeoutMs, tags, requestId, payload } = request;
     const envelope: Envelope = {
       tenant: request.tenant,
       payload,
-      requestedAt: nowMs,
-      timeoutMs: request.timeoutMs ?? definition.timeoutMs,
       ...(runAt !== undefined && { runAt: runAt.getTime() }),
-      ...(definition.expiresMs > 0 && { expiresAt: (runAt?.getTime() ?? nowMs) + definition.expiresMs }),
+      ...(definition.expiresMs > 0 && { expiresAt: (runAt?.getTime() ?? requestedAt) + definition.expiresMs }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
       ...(tags !== undefined && tags.length > 0 && { tags: [...tags] }),
       ...(requestId !== undefined && { requestId }),
       ...(sameness?.kind === 'key' && { bodyHash: bodyHashOf(request) }),
     };
     return {
-      id: request.id ?? jobIdFor(request.tenant, definition.name, sameness, nowMs),
+      id: request.id ?? jobIdFor(request.tenant, definition.name, sameness, requestedAt),
       definition,
       envelope,
+      requestedAt,
       attempts: request.attempts ?? definition.attempts,
       priority: request.priority ?? definition.priority,
       repeatable: sameness !== undefined || request.id !== undefined,
@@ -119,16 +122,16 @@ export class Producer {
   async hand(prepared: PreparedJob): Promise<Enqueued> {
     const known = await this.#known(prepared);
     if (known === undefined) return this.#handNew(prepared);
-    return answer(prepared, known.envelope, 'duplicate', known.taken);
+    return answer(prepared, known, 'duplicate', known.taken);
   }
 
   /** Hand over a job that nobody had asked for a moment ago. */
   async #handNew(prepared: PreparedJob): Promise<Enqueued> {
     const taken = await this.#intake.take(prepared);
-    if (!prepared.repeatable || taken === 'kept') return answer(prepared, prepared.envelope, 'queued', taken);
+    if (!prepared.repeatable || taken === 'kept') return answer(prepared, prepared, 'queued', taken);
     // Two callers may have come with one key: whoever was first is the answer to both.
-    const stored = (await this.#known(prepared))?.envelope ?? prepared.envelope;
-    const first = stored.requestedAt === prepared.envelope.requestedAt;
+    const stored = (await this.#known(prepared)) ?? prepared;
+    const first = stored.requestedAt === prepared.requestedAt;
     return answer(prepared, stored, first ? 'queued' : 'duplicate', taken);
   }
 
@@ -139,17 +142,17 @@ export class Producer {
     const overdue = await this.#collectedRequests.overdue(this.#catalog.storedNames, before, MOST_OVERDUE);
     for (const request of overdue) {
       const definition = this.#catalog.getStored(request.job);
-      const { attempts, priority, timeoutMs } = definition;
+      const { attempts, priority } = definition;
       const requestedAt = request.requestedAt.getTime();
-      const { tenant, payload, bodyHash } = request;
-      const envelope: Envelope = { tenant, payload, requestedAt, timeoutMs, ...(bodyHash && { bodyHash }) };
-      await this.#intake.take({ id: request.id, definition, envelope, attempts, priority, repeatable: false });
+      const { id, tenant, payload, bodyHash } = request;
+      const envelope: Envelope = { tenant, payload, ...(bodyHash && { bodyHash }) };
+      await this.#intake.take({ id, definition, envelope, requestedAt, attempts, priority, repeatable: false });
     }
     return overdue.length;
   }
 
   /** What stands under this id already, when it is a repeat. Throws `idempotency-key-reused`. */
-  async #known(prepared: PreparedJob): Promise<{ envelope: Envelope; taken: Taken } | undefined> {
+  async #known(prepared: PreparedJob): Promise<(Asked & { readonly taken: Taken }) | undefined> {
     const { id, definition, envelope, repeatable } = prepared;
     if (!repeatable) return undefined;
     const looking = this.#breaker.run(() => this.#queues.get(definition.queue).getJob(id));
@@ -161,15 +164,19 @@ export class Producer {
         slow,
       ),
     );
-    const stands = job === undefined || job === NO_JOB ? await this.#kept(envelope.tenant, id) : job.data;
+    const handed = job !== undefined && job !== NO_JOB;
+    const stands = handed
+      ? { envelope: job.data, requestedAt: requestedAtOf(job) }
+      : await this.#kept(envelope.tenant, id);
     if (stands === undefined) return undefined;
-    refuseOtherBody(id, envelope.bodyHash, stands.bodyHash);
-    return { envelope: stands, taken: job === undefined || job === NO_JOB ? 'kept' : 'handed' };
+    refuseOtherBody(id, envelope.bodyHash, stands.envelope.bodyHash);
+    return { ...stands, taken: handed ? 'handed' : 'kept' };
   }
 
-  async #kept(tenant: string, id: string): Promise<Envelope | undefined> {
+  async #kept(tenant: string, id: string): Promise<Asked | undefined> {
     const entry = await this.#intake.kept(tenant, id);
-    return entry === undefined ? undefined : envelopeSchema.parse(JSON.parse(entry.data));
+    if (entry === undefined) return undefined;
+    return { envelope: envelopeSchema.parse(JSON.parse(entry.data)), requestedAt: entry.requestedAt };
   }
 }
 
@@ -206,18 +213,18 @@ function bodyHashOf({ job, payload, attempts, priority, timeoutMs, tags }: Enque
 
 function answer(
   { id, definition }: PreparedJob,
-  envelope: Envelope,
+  { envelope: { runAt }, requestedAt }: Asked,
   status: Enqueued['status'],
   taken: Taken,
 ): Enqueued {
-  const later = envelope.runAt !== undefined && envelope.runAt > envelope.requestedAt;
+  const later = runAt !== undefined && runAt > requestedAt;
   return {
     status,
     id,
     job: definition.name,
     queue: definition.queue,
     state: taken === 'kept' ? 'accepted' : later ? 'delayed' : 'waiting',
-    requestedAt: new Date(envelope.requestedAt).toISOString(),
-    ...(later && envelope.runAt !== undefined && { runAt: new Date(envelope.runAt).toISOString() }),
+    requestedAt: new Date(requestedAt).toISOString(),
+    ...(later && { runAt: new Date(runAt).toISOString() }),
   };
 }

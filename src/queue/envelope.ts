@@ -1,6 +1,6 @@
 /**
  * What travels through Redis for one job, and the id it has. Fixed before anything is tried: every retry, relay and
- * replay carries the same.
+ * replay carries the same. What its job says already is left out, for it would be stored a million times in a backlog.
  */
 
 import { createHash, randomFillSync } from 'node:crypto';
@@ -10,13 +10,14 @@ import { z } from 'zod';
 export const envelopeSchema = z.object({
   tenant: z.string(),
   payload: z.unknown(),
-  /** Milliseconds since 1970, when it was accepted. */
-  requestedAt: z.number(),
+  /** No longer written: it is the time of the job itself. Ask `requestedAtOf`, which reads either. */
+  requestedAt: z.number().optional(),
   /** Milliseconds since 1970, before which it must not start; absent: at once. */
   runAt: z.number().optional(),
   /** Milliseconds since 1970, after which it must not start; absent: never. */
   expiresAt: z.number().optional(),
-  timeoutMs: z.number(),
+  /** What the caller asked for; absent: what the definition says when the attempt begins. */
+  timeoutMs: z.number().optional(),
   tags: z.array(z.string()).optional(),
   /** The HTTP request that asked for it. */
   requestId: z.string().optional(),
@@ -29,6 +30,11 @@ export const envelopeSchema = z.object({
 });
 
 export type Envelope = z.output<typeof envelopeSchema>;
+
+/** Milliseconds since 1970, when a job was accepted: `timestamp` is what BullMQ keeps beside its data. */
+export function requestedAtOf({ data, timestamp }: { readonly data: Envelope; readonly timestamp: number }): number {
+  return data.requestedAt ?? timestamp;
+}
 
 /** What makes two requests one: a definition's `once`, a caller's Idempotency-Key, or a clock or event trigger. */
 export type Sameness = { readonly kind: 'once' | 'key'; readonly value: string };

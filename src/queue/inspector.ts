@@ -11,6 +11,7 @@ import type { Ledger } from '../database/ledger.ts';
 import { AppError } from '../errors.ts';
 import type { JournalEntry } from '../journal/entry.ts';
 import type { Breaker } from '../redis/breaker.ts';
+import { requestedAtOf } from './envelope.ts';
 import { JobReader, type JobReaderOptions, type KeptJobs } from './job-reader.ts';
 import { FINISHED, type JobView, rememberedView, type StoredJob, viewOf } from './job-view.ts';
 import type { MillraceQueue, Queues } from './queues.ts';
@@ -178,14 +179,15 @@ async function oldestWaitMs(queue: MillraceQueue): Promise<number> {
 }
 
 /** A job of Redis as the journal keeps it. */
-function entryOfJob({ id = '', queueName, name, data, opts }: StoredJob): JournalEntry {
+function entryOfJob(job: StoredJob): JournalEntry {
+  const { id = '', queueName, name, data, opts } = job;
   return {
     id,
     queue: queueName,
     name,
     tenant: data.tenant,
     data: JSON.stringify(data),
-    requestedAt: data.requestedAt,
+    requestedAt: requestedAtOf(job),
     runAt: data.runAt ?? 0,
     priority: opts.priority ?? 0,
     attempts: opts.attempts ?? 1,

@@ -1,7 +1,7 @@
 /** A job as the outside sees it: its state in our words, whatever BullMQ calls it. */
 
 import type { Job } from 'bullmq';
-import type { Envelope } from './envelope.ts';
+import { type Envelope, requestedAtOf } from './envelope.ts';
 import type { Completion } from './queues.ts';
 
 /** `failed` will be retried; `dead` will not; `accepted` is safe but not in Redis yet. */
@@ -75,7 +75,7 @@ export function viewOf(job: StoredJob, bullState: string): JobView {
     collectedInto: returnvalue?.collectedInto ?? null,
     tags: data.tags ?? [],
     priority: job.opts.priority ?? 0,
-    requestedAt: isoOf(data.requestedAt),
+    requestedAt: isoOf(requestedAtOf(job)),
     runAt: isoOf(data.runAt),
     startedAt: isoOf(job.processedOn),
     finishedAt: FINISHED.has(state) ? isoOf(job.finishedOn) : null,
@@ -108,5 +108,5 @@ export function rememberedView(
 }
 
 function isoOf(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
+  return ms === undefined || Number.isNaN(ms) ? null : new Date(ms).toISOString();
 }

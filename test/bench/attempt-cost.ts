@@ -221,16 +221,17 @@ async function reportSteps(services: Services): Promise<void> {
     clock: Date.now,
     believedSinceMs: () => 0,
   };
-  const envelope = { tenant: 'default', payload: { n: 1, text: 'x'.repeat(120) }, requestedAt: 1, timeoutMs: 60_000 };
+  const envelope = { tenant: 'default', payload: { n: 1, text: 'x'.repeat(120) } };
   const { name } = definition;
   const id = jobIdFor('default', name, undefined, 1);
-  const job = { id, name, data: envelope, failedAttempts: 0, startedBefore: false, lastAttempt: false };
+  const job = { id, name, data: envelope, timestamp: 1, failedAttempts: 0, startedBefore: false, lastAttempt: false };
   const taken = { ...job, progress: async () => {}, crashed: async () => 0 };
   const metrics = new Metrics({ role: 'bench' });
   const lines = new CompletedLines(tools.logger);
   const ending = new Ending();
   const startedAt = new Date(1);
-  const attempt = { job: taken, definition, envelope, payload: envelope.payload, startedAt, ending, tools };
+  const { payload } = envelope;
+  const attempt = { job: taken, definition, envelope, requestedAt: 1, payload, startedAt, ending, tools };
   const late = () => new Error('late');
   let atMs = 0;
   const nextSecond = () => {

@@ -209,10 +209,10 @@ test('the sweep keeps what makes a repeat the same: it is a duplicate, and anoth
     payload: { who: 'a', n },
     idempotencyKey: 'swept',
   });
-  const { id, envelope } = producer.prepare(ask(1));
+  const { id, envelope, requestedAt } = producer.prepare(ask(1));
   const key = { tenant: 'default', job: definition.name, key: 'a' };
   const { payload, bodyHash } = envelope;
-  await collectedRequests.add(key, { id, requestedAt: new Date(envelope.requestedAt), payload, bodyHash });
+  await collectedRequests.add(key, { id, requestedAt: new Date(requestedAt), payload, bodyHash });
   await producer.wakeOverdue(-1000);
   expect(await producer.enqueueKept(ask(1))).toMatchObject({ status: 'duplicate', id });
   await expect(producer.enqueueKept(ask(2))).rejects.toMatchObject({ code: 'idempotency-key-reused' });

@@ -253,7 +253,7 @@ describe('a row of the outbox', () => {
       },
       opts: { attempts: 3, priority: 7 },
     });
-    const requestedAt = job?.data.requestedAt ?? 0;
+    const requestedAt = job?.timestamp ?? 0;
     expect(job?.opts.delay).toBe(runAt.getTime() - requestedAt);
     expect(Math.abs(Date.now() - requestedAt)).toBeLessThan(60_000);
   });

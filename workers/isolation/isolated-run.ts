@@ -59,13 +59,13 @@ export class IsolatedRun {
     }
   }
 
-  async #run({ job, envelope }: Extract<Order, { kind: 'run' }>): Promise<void> {
+  async #run({ job, envelope, requestedAt }: Extract<Order, { kind: 'run' }>): Promise<void> {
     this.#begun = true;
     try {
       const definition = this.#catalog.getStored(job.name);
       const payload = definition.payload.parse(envelope.payload);
       const taken = { ...job, progress: (value: number | object) => this.#progress.say(value) };
-      const attempt = { job: taken, definition, envelope, ending: this.#ending, tools: this.#tools };
+      const attempt = { job: taken, definition, envelope, requestedAt, ending: this.#ending, tools: this.#tools };
       const result = await definition.run(payload, new HandlerContext(attempt, async () => {}));
       if (!this.#say({ kind: 'done', result })) {
         throw new AppError(

@@ -193,7 +193,7 @@ function endOf(signal: AbortSignal): Promise<never> {
 type Answer = Extract<Reply, { kind: 'done' | 'failed' }>;
 
 /** Have a ready child run the job. Resolves with its answer; progress is reported one value after the other. */
-function ask(child: IsolatedProcess, { job, definition, envelope }: Attempt): Promise<Answer> {
+function ask(child: IsolatedProcess, { job, definition, envelope, requestedAt }: Attempt): Promise<Answer> {
   return new Promise((resolve) => {
     let reporting = false;
     const report = async (value: number | object) => {
@@ -208,7 +208,8 @@ function ask(child: IsolatedProcess, { job, definition, envelope }: Attempt): Pr
       else child.kill(`It said "${reply.kind}" out of turn.`);
     });
     const { id, failedAttempts, lastAttempt } = job;
-    const order = { kind: 'run', job: { id, name: definition.name, failedAttempts, lastAttempt }, envelope } as const;
+    const about = { id, name: definition.name, failedAttempts, lastAttempt };
+    const order = { kind: 'run', job: about, envelope, requestedAt } as const;
     if (!child.say(order)) child.kill('Its payload is larger than what can be handed to a process.');
   });
 }

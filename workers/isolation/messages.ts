@@ -40,6 +40,7 @@ export const orderSchema = z.discriminatedUnion('kind', [
     kind: z.literal('run'),
     job: z.object({ id: z.string(), name: z.string(), failedAttempts: z.int().min(0), lastAttempt: z.boolean() }),
     envelope: envelopeSchema,
+    requestedAt: z.number(),
   }),
   /** The attempt has ended: stop, there is a second for it. */
   z.object({ kind: z.literal('abort'), error: carriedError }),

@@ -15,7 +15,8 @@ const asked = (id = ID) =>
   ({
     id,
     definition: { name: 'learning.no-op', queue: 'learning' },
-    envelope: { tenant: 'default', payload: {}, requestedAt: 1, timeoutMs: 1000, bodyHash: 'b' },
+    envelope: { tenant: 'default', payload: {}, bodyHash: 'b' },
+    requestedAt: 1,
     attempts: 1,
     priority: 0,
     repeatable: true,
