@@ -16,6 +16,7 @@ const QUEUES = ['first', 'second', 'third', 'fourth', 'fifth'] as const;
 const JOBS_EACH = 10_000;
 /** A job and the lines that it logged. */
 const KEYS = 2 * QUEUES.length * JOBS_EACH;
+const JOB = /_[0-9a-f]{64}/;
 const LONG_LOG_LINES = 50_000;
 
 let store: PrivateStore;
@@ -43,7 +44,8 @@ async function fill(listed: boolean): Promise<void> {
     for (let at = 0; at < JOBS_EACH; at += 1000) {
       const pipeline = redis.pipeline();
       for (let each = at; each < at + 1000; each++) {
-        const id = jobIdFor('default', `${queue}.do`, undefined, endedMs + each);
+        // The same ids in every round, so that a command can be told to be the same.
+        const id = jobIdFor('default', `${queue}.do`, { kind: 'once', value: String(each) }, endedMs);
         const lines = each === 0 ? Array<string>(LONG_LOG_LINES).fill('one of very many lines') : ['a line'];
         pipeline.hset(`bull:${queue}:${id}`, 'name', `${queue}.do`, 'data', 'x'.repeat(100), 'finishedOn', endedMs);
         pipeline.rpush(`bull:${queue}:${id}:logs`, ...lines);
@@ -54,7 +56,7 @@ async function fill(listed: boolean): Promise<void> {
   }
 }
 
-/** Fill and remove; the commands that took 10 ms or more, and what was called how often. */
+/** Fill and remove; the commands that took 10 ms or more, each with its first job, and what was called how often. */
 async function removeMany(owner: Expirable, listed: boolean): Promise<{ slow: string[]; stats: string }> {
   await fill(listed);
   const besides = QUEUES.length + (listed ? QUEUES.length : 0) + 1;
@@ -68,7 +70,10 @@ async function removeMany(owner: Expirable, listed: boolean): Promise<{ slow: st
   expect(removal.removed).toBe(QUEUES.length * JOBS_EACH);
   expect(removal.bytes).toBeGreaterThan(KEYS * 100);
   expect(await redis.dbsize()).toBe(QUEUES.length + 1);
-  return { slow: log.map(([, , , words]) => words.slice(0, 2).join(' ')), stats };
+  return {
+    slow: log.map(([, , , words]) => [...words.slice(0, 2), words.find((word) => JOB.test(word))].join(' ')),
+    stats,
+  };
 }
 
 const OWNERS: Readonly<Record<string, () => Expirable>> = {
@@ -85,11 +90,14 @@ test.each(Object.keys(OWNERS))(
     const owner = OWNERS[what]?.();
     if (owner === undefined) throw new Error(`Nobody owns ${what}.`);
     await redis.set('other', 'stays');
-    const again = () => removeMany(owner, what === 'finished jobs');
-    const rounds = [await again()];
-    // Redis counts by the clock: a command may stand still with a busy machine. What blocks by itself does so each time.
-    while (rounds.length < 4 && rounds.at(-1)?.slow.length !== 0) rounds.push(await again());
-    const { slow, stats } = rounds.at(-1) ?? { slow: undefined, stats: '' };
+    const listed = what === 'finished jobs';
+    let { slow, stats } = await removeMany(owner, listed);
+    // Redis counts by the clock: any command may stand still with a busy machine. What blocks by itself does so each time.
+    for (let round = 2; round <= 4 && slow.length > 0; round++) {
+      const again = await removeMany(owner, listed);
+      slow = slow.filter((command) => again.slow.includes(command));
+      stats = again.stats;
+    }
     expect(slow).toEqual([]);
     expect(stats).not.toMatch(/cmdstat_(keys|del|flushdb|flushall):/);
     expect(Number(/cmdstat_unlink:calls=(\d+)/.exec(stats)?.[1])).toBeGreaterThanOrEqual(QUEUES.length * JOBS_EACH);
