@@ -17,16 +17,21 @@ export interface RemovalRun {
   readonly told?: (soFar: Removal) => Promise<void>;
 }
 
-/** Something that grows old: whoever owns it knows what of it may go. */
-export interface Expirable {
+/** Something that grows old: whoever owns it knows what of it may go. `R`: what it says of it. */
+export interface Expirable<R extends Removal = Removal> {
   /** Remove what is past its time, in small batches. The next run goes on where this one had to end. */
-  removeExpired(run: RemovalRun): Promise<Removal>;
+  removeExpired(run: RemovalRun): Promise<R>;
+}
+
+/** What is gone when things of these sizes are. */
+export function removalOf(sizes: readonly number[]): Removal {
+  return { removed: sizes.length, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) };
 }
 
 /** Milliseconds after which a run ends by itself, well before its attempt would. */
 const BUDGET_MS = 300_000;
 
-/** Adds up what the batches of a run have removed, and tells of it. Throws the signal's reason once it has aborted. */
+/** Adds up what the batches of a run have removed, and tells of it. Throws the signal's reason if it has aborted. */
 export class RemovalTally {
   readonly #run: RemovalRun;
   readonly #endsMs = Date.now() + BUDGET_MS;
@@ -34,6 +39,7 @@ export class RemovalTally {
   #bytes = 0;
 
   constructor(run: RemovalRun) {
+    run.signal.throwIfAborted();
     this.#run = run;
   }
 

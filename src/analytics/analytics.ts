@@ -10,6 +10,7 @@ import { sql } from 'kysely';
 import { asStoreError, type Database } from '../database/connection.ts';
 import type { Transaction } from '../database/schema.ts';
 import { AppError } from '../errors.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { addDays, type Day, dayOf, startOf } from './day.ts';
 import type { Count, CountSource } from './source.ts';
 
@@ -38,7 +39,7 @@ const REMOVED_AT_ONCE = 500;
 
 const TABLES = ['analytics_jobs', 'analytics_usage', 'analytics_days'] as const;
 
-export class Analytics {
+export class Analytics implements Expirable {
   readonly #database: Database;
   readonly #sources: readonly CountSource[];
   readonly #keepDays: number;
@@ -96,57 +97,51 @@ export class Analytics {
   }
 
   /** Remove figures of days beyond `ANALYTICS_KEEP_DAYS`, 500 rows at a time; with `dryRun` only count them. */
-  async removeExpired({ dryRun, signal }: { dryRun: boolean; signal: AbortSignal }) {
+  async removeExpired(run: RemovalRun): Promise<Removal> {
+    const { dryRun } = run;
     const before = addDays(this.today, -this.#keepDays);
-    const removed = { removed: 0, bytes: 0 };
+    const tally = new RemovalTally(run);
     for (const table of TABLES) {
-      for (let more = true; more; ) {
-        signal.throwIfAborted();
-        const { rows, bytes } = dryRun ? await this.#countOld(table, before) : await this.#removeOld(table, before);
-        removed.removed += rows;
-        removed.bytes += bytes;
-        more = !dryRun && rows === REMOVED_AT_ONCE;
+      for (let more = true; more && !tally.spent; ) {
+        const gone = dryRun ? await this.#countOld(table, before) : await this.#removeOld(table, before);
+        await tally.add(gone);
+        more = !dryRun && gone.removed === REMOVED_AT_ONCE;
       }
     }
     if (!dryRun) await this.#forgetProcesses(before);
-    return removed;
+    return tally.total;
   }
 
   async #countOld(table: string, before: Day) {
-    return this.#ask(sql<Removed>`
-      SELECT count(*)::integer AS rows, coalesce(sum(pg_column_size(old.*)), 0)::double precision AS bytes
+    return this.#ask(sql<Removal>`
+      SELECT count(*)::integer AS removed, coalesce(sum(pg_column_size(old.*)), 0)::double precision AS bytes
       FROM ${sql.table(table)} AS old WHERE day < ${before}::date`);
   }
 
   async #removeOld(table: string, before: Day) {
-    return this.#ask(sql<Removed>`
+    return this.#ask(sql<Removal>`
       WITH gone AS (
         DELETE FROM ${sql.table(table)} AS old WHERE ctid = ANY (ARRAY(
           SELECT ctid FROM ${sql.table(table)} WHERE day < ${before}::date LIMIT ${REMOVED_AT_ONCE}))
         RETURNING pg_column_size(old.*) AS bytes)
-      SELECT count(*)::integer AS rows, coalesce(sum(bytes), 0)::double precision AS bytes FROM gone`);
+      SELECT count(*)::integer AS removed, coalesce(sum(bytes), 0)::double precision AS bytes FROM gone`);
   }
 
   /** Marks of processes that have added nothing for as long: their numbers guard no retry any more. */
   async #forgetProcesses(before: Day): Promise<void> {
-    await this.#ask(sql<Removed>`
+    await this.#ask(sql<Removal>`
       WITH gone AS (DELETE FROM analytics_batches WHERE added_at < ${startOf(before)} RETURNING 1)
-      SELECT count(*)::integer AS rows, 0 AS bytes FROM gone`);
+      SELECT count(*)::integer AS removed, 0 AS bytes FROM gone`);
   }
 
-  async #ask(query: ReturnType<typeof sql<Removed>>): Promise<Removed> {
+  async #ask(query: ReturnType<typeof sql<Removal>>): Promise<Removal> {
     try {
       const { rows } = await query.execute(this.#database);
-      return rows[0] ?? { rows: 0, bytes: 0 };
+      return rows[0] ?? { removed: 0, bytes: 0 };
     } catch (error) {
       throw asStoreError(error);
     }
   }
-}
-
-interface Removed {
-  readonly rows: number;
-  readonly bytes: number;
 }
 
 /** Kinds are looked up one after the other in the primary key, so that users of a kind are passed over. */

@@ -12,10 +12,11 @@ import { asStoreError, type Database } from '../database/connection.ts';
 import { enqueueIn, holdBack } from '../database/outbox-calls.ts';
 import type { Transaction } from '../database/schema.ts';
 import { AppError } from '../errors.ts';
+import type { Expirable, Removal, RemovalRun } from '../removal.ts';
 import { type ConversationView, type Page, readConversation } from './conversation-view.ts';
 import { advance, type Line, ofLine, REPLY_JOB } from './line.ts';
 import { messageIdFor, newMessageId } from './message-id.ts';
-import { releaseStuck, type SweepOptions, type Swept } from './stuck-lines.ts';
+import { releaseStuck } from './stuck-lines.ts';
 
 /** Messages that may wait in one line. */
 const MOST_WAITING = 100;
@@ -47,7 +48,7 @@ export interface Count {
   readonly amount: number;
 }
 
-export class Conversations {
+export class Conversations implements Expirable {
   readonly #database: Database;
 
   constructor({ database }: { readonly database: Database }) {
@@ -69,8 +70,8 @@ export class Conversations {
   }
 
   /** Release lines whose state has expired, and those whose first message was cancelled. */
-  async removeExpired(options: SweepOptions): Promise<Swept> {
-    return this.#ask(() => releaseStuck(this.#database, options));
+  async removeExpired(run: RemovalRun): Promise<Removal> {
+    return this.#ask(() => releaseStuck(this.#database, run));
   }
 
   /** Replies and their tokens, by tenant, from a moment until before another. */

@@ -8,32 +8,19 @@
 import { sql } from 'kysely';
 import type { Database } from '../database/connection.ts';
 import { enqueueIn } from '../database/outbox-calls.ts';
+import { type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { advance, type Line, ofLine, REPLY_JOB } from './line.ts';
-
-export interface SweepOptions {
-  /** Only look. */
-  readonly dryRun: boolean;
-  readonly signal: AbortSignal;
-}
-
-/** Lines that were released; nothing of them takes room. */
-export interface Swept {
-  readonly removed: number;
-  readonly bytes: number;
-}
 
 const MOST_LINES = 500;
 
-/** Release every line that stands still. */
-export async function releaseStuck(database: Database, { dryRun, signal }: SweepOptions): Promise<Swept> {
-  const lines = await stuckLines(database);
-  if (dryRun) return { removed: lines.length, bytes: 0 };
-  let removed = 0;
-  for (const line of lines) {
-    signal.throwIfAborted();
-    if (await releaseLine(database, line)) removed += 1;
+/** Release every line that stands still: `removed` are lines, and nothing of them takes room. */
+export async function releaseStuck(database: Database, run: RemovalRun): Promise<Removal> {
+  const tally = new RemovalTally(run);
+  for (const line of await stuckLines(database)) {
+    if (run.dryRun || (await releaseLine(database, line))) await tally.add({ removed: 1, bytes: 0 });
+    run.signal.throwIfAborted();
   }
-  return { removed, bytes: 0 };
+  return tally.total;
 }
 
 async function stuckLines(database: Database): Promise<Line[]> {

@@ -10,7 +10,7 @@
  */
 
 import { type RawBuilder, sql } from 'kysely';
-import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally, removalOf } from '../removal.ts';
 import { asStoreError, type Database } from './connection.ts';
 
 export interface OldRecordsOptions {
@@ -81,7 +81,7 @@ const TABLES: readonly OldTable[] = [
   },
 ];
 
-export class OldRecords implements Expirable {
+export class OldRecords implements Expirable<RecordRemoval> {
   readonly #options: OldRecordsOptions;
   readonly #clock: () => number;
 
@@ -103,14 +103,9 @@ export class OldRecords implements Expirable {
       const rows = await this.#ask(() => table.find(before, last));
       const spared = table.ofJobs ? await this.#options.standing(rows.map(({ id }) => id)) : new Set();
       const old = rows.filter(({ id }) => !spared.has(id));
-      if (!run.dryRun && old.length > 0)
-        await this.#ask(() =>
-          table.remove(
-            old.map(({ id }) => id),
-            before,
-          ),
-        );
-      await tally.add({ removed: old.length, bytes: old.reduce((sum, { bytes }) => sum + bytes, 0) });
+      const ids = old.map(({ id }) => id);
+      if (!run.dryRun && ids.length > 0) await this.#ask(() => table.remove(ids, before));
+      await tally.add(removalOf(old.map(({ bytes }) => bytes)));
       const next = rows.at(-1);
       if (next === undefined || rows.length < PER_BATCH) return;
       last = next;

@@ -12,7 +12,8 @@ import type { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import { asStoreError, type Database } from '../database/connection.ts';
 import { AppError } from '../errors.ts';
-import type { ByteRange, Draft, Storage, Swept } from '../providers/storage.ts';
+import type { ByteRange, Draft, Storage } from '../providers/storage.ts';
+import type { Expirable, Removal, RemovalRun } from '../removal.ts';
 import { Measured } from './measured.ts';
 import { sweepMedia } from './sweep.ts';
 
@@ -68,7 +69,7 @@ const COLUMNS = ['id', 'bytes', 'type', 'width', 'height', 'origin', 'created_at
 /** Using a file is noted at most once in this time. */
 const NOTED = sql<Date>`now() - interval '1 hour'`;
 
-export class MediaFiles {
+export class MediaFiles implements Expirable {
   readonly #database: Database;
   readonly #storage: Storage;
   readonly #keepDays: number;
@@ -135,9 +136,8 @@ export class MediaFiles {
   }
 
   /** Remove files that nobody has used for long, objects without a row, and drafts that a dead process left. */
-  removeExpired(options: { dryRun: boolean; signal: AbortSignal }): Promise<Swept> {
-    const keepDays = this.#keepDays;
-    return sweepMedia({ database: this.#database, storage: this.#storage, keepDays, ...options });
+  removeExpired(run: RemovalRun): Promise<Removal> {
+    return sweepMedia({ database: this.#database, storage: this.#storage, keepDays: this.#keepDays }, run);
   }
 
   /** Files and bytes that each tenant added in a time: `media.files` and `media.bytes`. */

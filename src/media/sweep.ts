@@ -1,5 +1,5 @@
 /**
- * Removing what nobody needs: rows unused for long with their objects, objects without a row, drafts of the dead.
+ * Removing what nobody needs: rows unused for long with their objects, drafts of the dead, objects without a row.
  *
  * Promises: batches of at most 500, each ended before the next begins, so that an abort leaves no half; a row goes
  * before its object, so that no row points at nothing. What arrived within a day is left alone: its row may be on its
@@ -8,36 +8,36 @@
 
 import { sql } from 'kysely';
 import { asStoreError, type Database } from '../database/connection.ts';
-import type { Storage, StoredObject, Swept } from '../providers/storage.ts';
+import type { Storage, StoredObject } from '../providers/storage.ts';
+import { type Removal, type RemovalRun, RemovalTally, removalOf } from '../removal.ts';
 
 const BATCH = 500;
 const DAY_MS = 86_400_000;
 
-export interface SweepMediaOptions {
+export interface SweptMedia {
   readonly database: Database;
   readonly storage: Storage;
   /** 0: files are kept for ever. */
   readonly keepDays: number;
-  readonly dryRun: boolean;
-  readonly signal: AbortSignal;
 }
 
 /** Sweep everything, and say how much it was. */
-export async function sweepMedia(options: SweepMediaOptions): Promise<Swept> {
-  const { storage, dryRun, signal } = options;
+export async function sweepMedia(swept: SweptMedia, run: RemovalRun): Promise<Removal> {
+  const { dryRun, signal } = run;
   const before = new Date(Date.now() - DAY_MS);
+  const tally = new RemovalTally(run);
   try {
-    const unused = await sweepUnused(options);
-    const orphans = await sweepOrphans(options, before);
-    const drafts = await storage.removeDrafts({ before, dryRun, signal });
-    return [unused, orphans, drafts].reduce((a, b) => ({ removed: a.removed + b.removed, bytes: a.bytes + b.bytes }));
+    await sweepUnused(swept, run, tally);
+    await tally.add(await swept.storage.removeDrafts({ before, dryRun, signal }));
+    await sweepOrphans(swept, run, tally, before);
+    return tally.total;
   } catch (error) {
     throw asStoreError(error);
   }
 }
 
-async function sweepUnused({ database, storage, keepDays, dryRun, signal }: SweepMediaOptions): Promise<Swept> {
-  if (keepDays === 0) return { removed: 0, bytes: 0 };
+async function sweepUnused({ database, storage, keepDays }: SweptMedia, { dryRun }: RemovalRun, tally: RemovalTally) {
+  if (keepDays === 0) return;
   const isUnused = sql<boolean>`last_used_at < now() - make_interval(days => ${keepDays})`;
   if (dryRun) {
     const counted = await database
@@ -45,12 +45,9 @@ async function sweepUnused({ database, storage, keepDays, dryRun, signal }: Swee
       .select((of) => [of.fn.countAll<string>().as('files'), of.fn.sum<string | null>('bytes').as('bytes')])
       .where(isUnused)
       .executeTakeFirstOrThrow();
-    return { removed: Number(counted.files), bytes: Number(counted.bytes ?? 0) };
+    return tally.add({ removed: Number(counted.files), bytes: Number(counted.bytes ?? 0) });
   }
-  let removed = 0;
-  let bytes = 0;
-  for (;;) {
-    signal.throwIfAborted();
+  for (let more = true; more && !tally.spent; ) {
     const batch = database.selectFrom('media_files').select('object_key').where(isUnused).limit(BATCH);
     const gone = await database
       .deleteFrom('media_files')
@@ -60,26 +57,25 @@ async function sweepUnused({ database, storage, keepDays, dryRun, signal }: Swee
       .returning(['object_key', 'bytes'])
       .execute();
     await storage.remove(gone.map(({ object_key }) => object_key));
-    removed += gone.length;
-    bytes += gone.reduce((sum, row) => sum + Number(row.bytes), 0);
-    if (gone.length === 0) return { removed, bytes };
+    await tally.add(removalOf(gone.map(({ bytes }) => Number(bytes))));
+    more = gone.length > 0;
   }
 }
 
-async function sweepOrphans({ database, storage, dryRun, signal }: SweepMediaOptions, before: Date): Promise<Swept> {
-  let removed = 0;
-  let bytes = 0;
+/** Looks through the whole storage, however long that takes: a run that stopped earlier would never see its end. */
+async function sweepOrphans(
+  { database, storage }: SweptMedia,
+  { dryRun, signal }: RemovalRun,
+  tally: RemovalTally,
+  before: Date,
+): Promise<void> {
   for await (const page of storage.pages(signal)) {
     signal.throwIfAborted();
-    const orphans = await withoutRow(
-      database,
-      page.filter(({ storedAt }) => storedAt < before),
-    );
+    const old = page.filter(({ storedAt }) => storedAt < before);
+    const orphans = await withoutRow(database, old);
     if (!dryRun) await storage.remove(orphans.map(({ key }) => key));
-    removed += orphans.length;
-    bytes += orphans.reduce((sum, object) => sum + object.bytes, 0);
+    await tally.add(removalOf(orphans.map(({ bytes }) => bytes)));
   }
-  return { removed, bytes };
 }
 
 async function withoutRow(database: Database, objects: readonly StoredObject[]): Promise<readonly StoredObject[]> {

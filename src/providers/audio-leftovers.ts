@@ -2,36 +2,29 @@
 
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 
 /** How the private folders of decoding begin. */
 export const FOLDER_PREFIX = 'millrace-audio-';
 
 /** Milliseconds after which nobody works in a folder any more: twice the longest attempt. */
 const LEFT_MS = 3_600_000;
-const BATCH = 500;
 
-export interface Swept {
-  /** Folders. */
-  readonly removed: number;
-  readonly bytes: number;
-}
+/** `removed` are folders. */
+export type Swept = Removal;
 
-/** Remove folders of ours that were left in `parent`; with `dryRun` only count them. At most 500 at a time. */
-export async function sweepFolders(
-  parent: string,
-  { dryRun, signal }: { dryRun: boolean; signal: AbortSignal },
-): Promise<Swept> {
-  let removed = 0;
-  let bytes = 0;
-  for (const name of (await readdir(parent)).filter((each) => each.startsWith(FOLDER_PREFIX)).slice(0, BATCH)) {
-    signal.throwIfAborted();
+/** Remove folders of ours that were left in `parent`; with `dryRun` only count them. */
+export async function sweepFolders(parent: string, run: RemovalRun): Promise<Removal> {
+  const tally = new RemovalTally(run);
+  for (const name of await readdir(parent)) {
+    if (tally.spent) break;
     const folder = join(parent, name);
-    if (!(await isLeft(folder))) continue;
-    bytes += await weigh(folder);
-    if (!dryRun) await rm(folder, { recursive: true, force: true });
-    removed += 1;
+    if (!name.startsWith(FOLDER_PREFIX) || !(await isLeft(folder))) continue;
+    const bytes = await weigh(folder);
+    if (!run.dryRun) await rm(folder, { recursive: true, force: true });
+    await tally.add({ removed: 1, bytes });
   }
-  return { removed, bytes };
+  return tally.total;
 }
 
 async function isLeft(folder: string): Promise<boolean> {

@@ -6,41 +6,39 @@
  */
 
 import { z } from 'zod';
-import type { Expirable } from '../removal.ts';
-import { DEFAULT_TENANT, type Resource } from '../resources.ts';
-import { defineJob, type JobContext, type JobDefinition } from './job.ts';
+import type { Expirable, Removal } from '../removal.ts';
+import { DEFAULT_TENANT } from '../resources.ts';
+import { defineJob, type Effort, type JobContext, type JobDefinition } from './job.ts';
 
-/** What a cleanup job is asked. */
-export const cleanupPayload = z.strictObject({ dryRun: z.boolean().default(false) });
+const payload = z.strictObject({ dryRun: z.boolean().default(false) });
 
-/** What it answers: how much it removed, or would have. */
-export const cleanupResult = z.object({ removed: z.int().min(0), bytes: z.int().min(0), dryRun: z.boolean() });
+/** What a cleanup answers: how much it removed, or would have. */
+const result = z.object({ removed: z.int().min(0), bytes: z.int().min(0), dryRun: z.boolean() });
 
-/** What one run of a cleanup job holds: the same for every tenant and process. */
-export const sweep = (job: string): Resource => ({ kind: 'sweep', tenant: DEFAULT_TENANT, id: job });
-
-export interface CleanupSpec {
+export interface CleanupSpec<R extends Removal> extends Partial<Effort> {
   /** `cleanup.verb-object`. */
   readonly name: string;
   readonly about: string;
-  /** A clock line: cron in UTC. Minutes are spread over the hour, so that no two cleanups come at once. */
-  readonly every: string;
+  /** A clock line: cron in UTC, or milliseconds. Minutes are spread over the hour, so that no two come at once. */
+  readonly every: string | number;
+  /** What it answers besides. */
+  readonly also?: Readonly<Record<Exclude<keyof R, keyof Removal>, z.ZodType>>;
   /** Whose things grow old. */
-  owner(context: JobContext): Expirable;
+  owner(context: JobContext): Expirable<R>;
 }
 
 /** Define a cleanup job over what its owner calls expired. */
-export function defineCleanup({ name, about, every, owner }: CleanupSpec): JobDefinition {
+export function defineCleanup<R extends Removal = Removal>(spec: CleanupSpec<R>): JobDefinition {
+  const { owner, also = {}, ...described } = spec;
   return defineJob({
-    name,
-    about,
-    payload: cleanupPayload,
-    result: cleanupResult,
-    example: {},
-    every,
     timeoutMs: 600_000,
+    ...described,
+    payload,
+    result: result.extend(also),
+    example: {},
 
-    exclusive: () => sweep(name),
+    // The same for every tenant and process.
+    exclusive: () => ({ kind: 'sweep', tenant: DEFAULT_TENANT, id: described.name }),
 
     async run({ dryRun }, context) {
       const { signal, progress } = context;

@@ -51,7 +51,7 @@ const PARTS = ['logs', 'dependencies', 'processed', 'failed', 'unsuccessful'] as
 /** What the last step says of one. */
 type Verdict = readonly [what: 'stands' | 'removed' | 'requeued', bytes: number];
 
-export class StrayJobs implements Expirable {
+export class StrayJobs implements Expirable<StrayRemoval> {
   readonly #options: StrayJobsOptions;
   readonly #clock: () => number;
 

@@ -7,6 +7,7 @@ import { type Question, Reports } from '../../src/analytics/reports.ts';
 import type { CountSource } from '../../src/analytics/source.ts';
 import { connectDatabase, type Database } from '../../src/database/connection.ts';
 import { LearningFacts } from '../../src/profiles/learning-facts.ts';
+import type { Removal } from '../../src/removal.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const TODAY = '2026-11-21';
@@ -303,7 +304,10 @@ describe('cleaning up', () => {
     expect(dry).toMatchObject({ removed: 1201, bytes: expect.any(Number) });
     expect(dry.bytes).toBeGreaterThan(1201 * 20);
     expect(await stored()).toHaveLength(1200);
-    expect(await analytics.removeExpired({ dryRun: false, signal: never })).toMatchObject({ removed: 1201 });
+    const told: number[] = [];
+    const run = { dryRun: false, signal: never, told: async ({ removed }: Removal) => void told.push(removed) };
+    expect(await analytics.removeExpired(run)).toMatchObject({ removed: 1201 });
+    expect(told).toEqual([1, 501, 1001, 1201]);
     expect(await stored()).toEqual([]);
     expect(await series({ from: '2026-10-20' })).toMatchObject({ 'usage.pages': expect.arrayContaining([1]) });
     expect(await analytics.removeExpired({ dryRun: false, signal: never })).toEqual({ removed: 0, bytes: 0 });

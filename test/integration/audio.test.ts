@@ -227,6 +227,9 @@ describe('folders that killed processes have left', () => {
     const sweeping = new Audio({ programs: new Programs({ dataDir: parent }), maxSeconds: 1, folder: parent });
     expect(await sweeping.removeExpired({ dryRun: true, signal })).toEqual({ removed: 1, bytes: 100 });
     expect(readdirSync(parent).length).toBe(3);
+    const over = AbortSignal.abort(new Error('over'));
+    await expect(sweeping.removeExpired({ dryRun: false, signal: over })).rejects.toThrow('over');
+    expect(readdirSync(parent).length).toBe(3);
     expect(await sweeping.removeExpired({ dryRun: false, signal })).toEqual({ removed: 1, bytes: 100 });
     expect(readdirSync(parent).sort()).toEqual(['millrace-audio-new', 'somebody-else']);
   });

@@ -8,6 +8,7 @@ import { connectDatabase, type Database } from '../../src/database/connection.ts
 import { MediaFiles } from '../../src/media/files.ts';
 import { FolderStorage } from '../../src/providers/folder-storage.ts';
 import type { Storage } from '../../src/providers/storage.ts';
+import type { Removal } from '../../src/removal.ts';
 import { type Probe, startProbe } from '../support/probe-worker.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -92,7 +93,10 @@ describe('the sweep of media files', () => {
     }));
     await database.insertInto('media_files').values(rows).execute();
     expect(await files.removeExpired({ dryRun: true, signal })).toEqual({ removed: 1100, bytes: 11_000 });
-    expect(await files.removeExpired({ dryRun: false, signal })).toEqual({ removed: 1100, bytes: 11_000 });
+    const told: number[] = [];
+    const run = { dryRun: false, signal, told: async ({ removed }: Removal) => void told.push(removed) };
+    expect(await files.removeExpired(run)).toEqual({ removed: 1100, bytes: 11_000 });
+    expect(told).toEqual([500, 1000, 1100]);
   });
 
   it('keeps for ever when it is told to', async () => {
@@ -119,6 +123,16 @@ describe('the sweep of media files', () => {
     await unusedFor(id, KEEP_DAYS + 1);
     await expect(files.removeExpired({ dryRun: false, signal: over })).rejects.toThrow('the attempt is over');
     expect(await files.read('acme', id)).toMatchObject({ bytes: 10 });
+  });
+
+  it('keeps what it has done when it has to end', async () => {
+    const ending = new AbortController();
+    const ids = [await add('acme', 10), await add('globex', 20)].map(({ id }) => id);
+    for (const id of ids) await unusedFor(id, KEEP_DAYS + 1);
+    const told = async () => ending.abort(new Error('enough'));
+    await expect(files.removeExpired({ dryRun: false, signal: ending.signal, told })).rejects.toThrow('enough');
+    expect(await objects()).toEqual([]);
+    expect(await database.selectFrom('media_files').select('id').execute()).toEqual([]);
   });
 
   it('runs as a job, and only counts in a dry run', async () => {
