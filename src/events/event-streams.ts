@@ -11,7 +11,7 @@ import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
 import { literal, scanKeys } from '../redis/key-scan.ts';
 import { queueKeys } from '../redis/keys.ts';
-import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally, removalOf } from '../removal.ts';
 import { DEFAULT_TENANT } from '../resources.ts';
 
 export interface EventStreamsOptions {
@@ -67,39 +67,40 @@ export class EventStreams implements Expirable {
   }
 
   /** Bring a stream down to its longest length. Returns how many entries go, or would. */
-  async #trimLength(key: string, { dryRun }: RemovalRun, tally: RemovalTally): Promise<number> {
+  async #trimLength(key: string, run: RemovalRun, tally: RemovalTally): Promise<number> {
     const { redis, mostEvents } = this.#options;
     const length = await this.#ask(() => redis.xlen(key));
     if (length <= mostEvents + SLACK) return 0;
-    let from = '-';
-    for (let left = length - mostEvents; left > 0; ) {
-      const entries = await this.#read(key, from, '+', Math.min(PER_STEP, left));
-      const last = entries.at(-1);
-      if (last === undefined) break;
-      if (!dryRun) await this.#ask(() => redis.xtrim(key, 'MINID', after(last[0])));
-      from = `(${last[0]}`;
-      left -= entries.length;
-      await tally.add({ removed: entries.length, bytes: sizeOf(entries) });
-    }
-    return length - mostEvents;
+    const most = length - mostEvents;
+    for await (const entries of this.#drop(key, '+', most, run)) await tally.add(removalOf(entries.map(sizeOf)));
+    return most;
   }
 
   /** Remove what is too old and was read by every group. `passed` entries at the start are as good as gone. */
-  async #trimAge(key: string, passed: number, { dryRun }: RemovalRun, tally: RemovalTally): Promise<void> {
-    const { redis, keepMs } = this.#options;
+  async #trimAge(key: string, passed: number, run: RemovalRun, tally: RemovalTally): Promise<void> {
+    const { keepMs } = this.#options;
     const keepFrom = await this.#neededFrom(key, [BigInt(this.#clock() - keepMs), 0n]);
-    const until = `(${textOf(keepFrom)}`;
-    let skip = dryRun ? passed : 0;
+    let skip = run.dryRun ? passed : 0;
+    for await (const entries of this.#drop(key, `(${textOf(keepFrom)}`, Number.POSITIVE_INFINITY, run)) {
+      const counted = entries.slice(skip);
+      skip -= entries.length - counted.length;
+      await tally.add(removalOf(counted.map(sizeOf)));
+    }
+  }
+
+  /** Remove entries from the start of a stream, page by page, and hand each page out; a dry run only hands out. */
+  async *#drop(key: string, until: string, most: number, { dryRun }: RemovalRun): AsyncGenerator<readonly Entry[]> {
+    const { redis } = this.#options;
     let from = '-';
-    for (;;) {
-      const entries = await this.#read(key, from, until, PER_STEP);
+    for (let left = most; left > 0; ) {
+      const count = Math.min(PER_STEP, left);
+      const entries: readonly Entry[] = await this.#ask(() => redis.xrange(key, from, until, 'COUNT', count));
       const last = entries.at(-1);
       if (last === undefined) return;
       if (!dryRun) await this.#ask(() => redis.xtrim(key, 'MINID', after(last[0])));
       from = `(${last[0]}`;
-      const counted = entries.slice(Math.min(skip, entries.length));
-      skip -= entries.length - counted.length;
-      await tally.add({ removed: counted.length, bytes: sizeOf(counted) });
+      left -= entries.length;
+      yield entries;
     }
   }
 
@@ -115,10 +116,6 @@ export class EventStreams implements Expirable {
       for (const needed of [next, oldest]) if (isBefore(needed, from)) from = needed;
     }
     return from;
-  }
-
-  async #read(key: string, from: string, until: string, most: number): Promise<Entry[]> {
-    return this.#ask(() => this.#options.redis.xrange(key, from, until, 'COUNT', most));
   }
 
   #ask<T>(work: () => Promise<T>): Promise<T> {
@@ -155,6 +152,6 @@ function fieldOf(flat: readonly unknown[], name: string): unknown {
   return flat[flat.indexOf(name) + 1];
 }
 
-function sizeOf(entries: readonly Entry[]): number {
-  return entries.reduce((sum, [id, fields]) => sum + id.length + fields.join('').length, 0);
+function sizeOf([id, fields]: Entry): number {
+  return id.length + fields.join('').length;
 }

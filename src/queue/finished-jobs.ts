@@ -13,7 +13,8 @@ import type { Logger } from '../logger.ts';
 import type { Breaker } from '../redis/breaker.ts';
 import type { ScriptedRedis } from '../redis/connections.ts';
 import { literal, scanKeys } from '../redis/key-scan.ts';
-import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally, removalOf } from '../removal.ts';
+import { JOB_PARTS } from './job-parts.ts';
 
 /** What is kept of each queue. */
 export interface JobRetention {
@@ -40,8 +41,8 @@ const DAY_MS = 86_400_000;
 const FRESH_MS = 300_000;
 /** Jobs in one call. */
 const PAGE = 50;
-/** What a job has of its own in BullMQ. */
-const OWN_KEYS = ['', ':logs', ':dependencies', ':processed', ':failed', ':unsuccessful'];
+/** What comes after the id in the keys of one job. */
+const OWN_KEYS = ['', ...JOB_PARTS.map((part) => `:${part}`)];
 
 /** An id that belongs to one request and answers no repeats: a time and random bits. */
 const OF_ONE_REQUEST = /_[0-9a-f]{32}$/;
@@ -127,8 +128,7 @@ export class FinishedJobs implements Expirable {
       const spare = page.filter(([id, endedMs]) => endedMs > oldMs && maySpare(id, nowMs - endedMs));
       const chosen = [...old.map(idOf), ...(await this.#tooMany(queue, key, spare.map(idOf), surplus))];
       const sizes = chosen.length === 0 ? [] : await this.#handle(queue, key, chosen, !dryRun);
-      const gone = sizes.filter((bytes) => bytes >= 0);
-      await tally.add({ removed: gone.length, bytes: sum(gone) });
+      await tally.add(removalOf(sizes.filter((bytes) => bytes >= 0)));
       rank += dryRun ? page.length : page.length - chosen.length;
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;

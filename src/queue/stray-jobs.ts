@@ -15,6 +15,7 @@ import type { ScriptedRedis } from '../redis/connections.ts';
 import { literal, scanKeys } from '../redis/key-scan.ts';
 import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import { queueOfJobId } from './envelope.ts';
+import { JOB_PARTS } from './job-parts.ts';
 
 /** What became of strays: `removed` are gone, `requeued` are back in their queues. */
 export interface StrayRemoval extends Removal {
@@ -45,8 +46,6 @@ const LONG_LIST = 50_000;
 
 const LISTS = ['wait', 'active', 'paused'] as const;
 const SETS = ['completed', 'failed', 'delayed', 'prioritized', 'waiting-children'] as const;
-/** What a job has of its own in BullMQ, besides its hash and its lock. */
-const PARTS = ['logs', 'dependencies', 'processed', 'failed', 'unsuccessful'] as const;
 
 /** What the last step says of one. */
 type Verdict = readonly [what: 'stands' | 'removed' | 'requeued', bytes: number];
@@ -137,7 +136,7 @@ export class StrayJobs implements Expirable<StrayRemoval> {
     const { redis, breaker } = this.#options;
     const of = (name: string) => this.#key(queue, name);
     const shared = [...LISTS, ...SETS, 'stalled', 'meta', 'marker', 'events'].map(of);
-    const own = [of(id), of(`${id}:lock`), ...PARTS.map((part) => of(`${id}:${part}`))];
+    const own = [of(id), of(`${id}:lock`), ...JOB_PARTS.map((part) => of(`${id}:${part}`))];
     const values = [id, dryRun ? 0 : 1, this.#clock(), LONG_LIST];
     return breaker.run(() => redis.settleStray(...shared, ...own, ...values));
   }
@@ -152,7 +151,7 @@ function idsByQueue(keys: readonly string[], prefix: string): Map<string, string
   const found = new Map<string, Set<string>>();
   for (const key of keys) {
     const [queue = '', id = '', part] = key.slice(prefix.length + 1).split(':');
-    if (queueOfJobId(id) !== queue || (part !== undefined && !PARTS.some((each) => each === part))) continue;
+    if (queueOfJobId(id) !== queue || (part !== undefined && !JOB_PARTS.some((each) => each === part))) continue;
     const ids = found.get(queue) ?? new Set();
     found.set(queue, ids.add(id));
   }
