@@ -222,7 +222,6 @@ export class Services implements Lifecycle {
     const { deliveries, senders, suppressions, templates, unsubscribeLinks: links } = this;
     const rules = { dailyCap: config.MAIL_DAILY_CAP, atMostOnce: new Set(config.MAIL_AT_MOST_ONCE?.split(',')) };
     this.mail = new Mailing({ deliveries, senders, suppressions, templates, links, mailer, ...rules });
-    this.mailUpkeep = new MailUpkeep({ deliveries, inbox: this.inbox, keepDays: config.MAIL_KEEP_DAYS });
     const reset = { redis: this.redis, breaker: this.redisBreaker, keyPrefix, keys, page: config.PASSWORD_RESET_URL };
     this.resetTokens = new ResetTokens(reset);
 
@@ -247,8 +246,9 @@ export class Services implements Lifecycle {
     const listener = new Listener({ url: config.DATABASE_URL, channel, name: `${role}:outbox`, logger });
     const rows = new OutboxRows({ database });
     this.outbox = this.#parts.add('outbox', new Outbox({ rows, listener, producer: this.producer, logger }));
-    const keptJobs = this.acceptance;
+    const { acceptance: keptJobs, inbox } = this;
     this.inspector = new Inspector({ queues, ledger, collectedRequests, outbox: this.outbox, breaker, keptJobs });
+    this.mailUpkeep = new MailUpkeep({ deliveries, inbox, keepDays: config.MAIL_KEEP_DAYS, jobs: this.inspector });
     this.publisher = new Publisher({ redis: this.redis, breaker, keyPrefix });
     this.housekeeping = this.#housekeeping();
   }

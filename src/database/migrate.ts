@@ -14,6 +14,7 @@ import * as mail from './migrations/0004-mail.ts';
 import * as conversations from './migrations/0005-conversations.ts';
 import * as analytics from './migrations/0006-analytics.ts';
 import * as cleanup from './migrations/0007-cleanup.ts';
+import * as openMail from './migrations/0008-open-mail.ts';
 
 /** Every migration, in order. A published one never changes. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -22,6 +23,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0005-conversations': conversations,
   '0006-analytics': analytics,
   '0007-cleanup': cleanup,
+  '0008-open-mail': openMail,
   '0003-media': media,
   '0004-mail': mail,
 };

@@ -5,8 +5,8 @@
  *
  * Promises: the rows of a job, its Message-ID and its place in the tenant's daily cap come into being once, in one
  * transaction; `sending` is committed before the mail is handed over, so that whoever finds it later knows that the mail
- * may have gone. An attempt that was frozen and thawed changes nothing that a later try has written, and what was sent
- * stays sent. While PostgreSQL is away every call is `store-unavailable`.
+ * may have gone. An attempt that was frozen and thawed changes nothing that a later try has written, opens nothing that
+ * has ended, and what was sent stays sent. While PostgreSQL is away every call is `store-unavailable`.
  */
 
 import { type Selectable, sql } from 'kysely';
@@ -87,7 +87,7 @@ export class Deliveries {
     const row = await ask(
       this.#database
         .updateTable('mail_deliveries')
-        .set({ state: 'sending', tries: sql`tries + 1`, code: null })
+        .set({ state: 'sending', tries: sql`tries + 1`, code: null, ended_at: null })
         .where('id', '=', id)
         .where('state', '<>', 'sent')
         .returning('tries')
@@ -108,7 +108,7 @@ export class Deliveries {
         .set({ state, answer: answer.slice(0, MOST_ANSWER) })
         .where('id', '=', id)
         .where('tries', '=', tries)
-        .where('state', '<>', 'sent')
+        .where('state', '=', 'sending')
         .execute(),
     );
   }
@@ -123,6 +123,35 @@ export class Deliveries {
       .where('state', '<>', 'sent');
     if (state !== 'sent') update = update.where('tries', '=', tries);
     await ask(update.execute());
+  }
+
+  /** Rows that have not ended and were made before `until`, in the order of their ids after `id`; at most 500. */
+  openAfter(id: string, until: Date): Promise<Delivery[]> {
+    return ask(
+      this.#database
+        .selectFrom('mail_deliveries')
+        .selectAll()
+        .where(sql<boolean>`state IN ('waiting', 'sending')`)
+        .where('id', '>', id)
+        .where('created_at', '<', until)
+        .orderBy('id')
+        .limit(BATCH)
+        .execute(),
+    );
+  }
+
+  /** End a row from outside of its job; false when it is not as it was read any more. */
+  async settle({ id, state: before, tries }: Delivery, { state, code, answer }: Ended): Promise<boolean> {
+    const { numUpdatedRows } = await ask(
+      this.#database
+        .updateTable('mail_deliveries')
+        .set({ state, code: code ?? null, answer: answer.slice(0, MOST_ANSWER), ended_at: new Date(this.#clock()) })
+        .where('id', '=', id)
+        .where('state', '=', before)
+        .where('tries', '=', tries)
+        .executeTakeFirst(),
+    );
+    return numUpdatedRows === 1n;
   }
 
   /** Newest first, of all tenants. */

@@ -205,7 +205,7 @@ export class Mailing {
     }
     const { messageId, of } = summaryOf(rows);
     const unknown = of('unknown').length;
-    if (left > 0 || rows.some(({ code }) => code === 'mail-deferred')) {
+    if (left > 0 || rows.some(isGivenUp)) {
       throw new AppError('mail-deferred', `The mail server: ${answer}`);
     }
     if (unknown > 0) {
@@ -230,7 +230,12 @@ export class Mailing {
 /** Is there anything left to try? What was given up is tried again when somebody lets the dead job run again. */
 function isOpen({ state, code }: Delivery, atMostOnce: boolean): boolean {
   if (state === 'waiting' || state === 'sending') return true;
-  return (state === 'failed' && code === 'mail-deferred') || (state === 'unknown' && !atMostOnce);
+  return isGivenUp({ state, code }) || (state === 'unknown' && !atMostOnce);
+}
+
+/** Did it fail for another reason than that the mail server will not have it? */
+function isGivenUp({ state, code }: Pick<Delivery, 'state' | 'code'>): boolean {
+  return state === 'failed' && code !== 'mail-rejected';
 }
 
 function summaryOf(rows: readonly Delivery[]) {

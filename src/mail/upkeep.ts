@@ -1,15 +1,18 @@
-/** Forgetting old mail: rows of the ledger and files of the inbox. What is away now is done at the next run. */
+/**
+ * Keeping the ledger of mail in order: what is old is forgotten, with its files in the inbox, and mails whose job has ended
+ * get an end. What is away now is done at the next run.
+ */
 
 import type { Inbox } from '../providers/inbox.ts';
 import type { Deliveries } from './deliveries.ts';
+import { type Settled, type SettlementOptions, settleDeliveries } from './settlement.ts';
 
 const DAY_MS = 86_400_000;
 
-export interface MailUpkeepOptions {
-  readonly deliveries: Pick<Deliveries, 'removeBefore'>;
+export interface MailUpkeepOptions extends SettlementOptions {
+  readonly deliveries: Pick<Deliveries, 'removeBefore' | 'openAfter' | 'settle'>;
   readonly inbox: Inbox;
   readonly keepDays: number;
-  readonly clock?: () => number;
 }
 
 export class MailUpkeep {
@@ -17,6 +20,11 @@ export class MailUpkeep {
 
   constructor(options: MailUpkeepOptions) {
     this.#options = options;
+  }
+
+  /** Give mails whose job has ended an end. */
+  settle(signal: AbortSignal): Promise<Settled> {
+    return settleDeliveries(this.#options, signal);
   }
 
   /** Remove what is older than it is kept, at most 500 at a time. `bytes` are those of the inbox. */

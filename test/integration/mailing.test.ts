@@ -21,6 +21,7 @@ import { createWorld, type World } from '../support/world.ts';
 
 const NOON = Date.parse('2030-05-06T12:00:00Z');
 const DAY_MS = 86_400_000;
+const NO_JOBS = { job: () => Promise.reject(new Error('Nobody asks.')) };
 
 let world: World;
 let database: Database;
@@ -444,7 +445,7 @@ describe('what was mailed', () => {
     clock.nowMs = NOON;
     await mailing.send(recent);
     const inbox = new Inbox({ folder: '/nowhere/at/all', most: 1 });
-    const upkeep = new MailUpkeep({ deliveries, inbox, keepDays: 300, clock: () => NOON });
+    const upkeep = new MailUpkeep({ deliveries, inbox, keepDays: 300, jobs: NO_JOBS, clock: () => NOON });
     const { signal } = new AbortController();
     expect(await upkeep.removeExpired({ dryRun: true, signal })).toEqual({ removed: 3, bytes: 0 });
     expect(await deliveries.ofJob(asked.job.id)).toHaveLength(3);
