@@ -13,7 +13,7 @@ import { failureText } from '../src/queue/job-view.ts';
 import type { Completion } from '../src/queue/queues.ts';
 import type { RunTools, TakenJob } from './attempt.ts';
 import { type AttemptMeasure, AttemptMeasures } from './attempt-measures.ts';
-import { CompletedLines } from './completed-lines.ts';
+import { CompletedLines, lineFields } from './completed-lines.ts';
 import type { QueuedJob } from './consumer.ts';
 import { Ending } from './ending.ts';
 import { backoffMs, type Outcome, outcomeOf } from './outcome.ts';
@@ -95,8 +95,7 @@ export class Attempts {
       this.#completedLines.write(job, nowMs, runMs);
       return;
     }
-    const { requestId, tenant } = job.data;
-    const line = { jobId: job.id, job: job.name, tenant, requestId, runMs };
+    const line = { ...lineFields(job), runMs };
     if (why.kind === 'later') this.#logger.debug({ ...line, why }, 'job later');
     else this.#logger.warn(why.kind === 'put-back' ? line : { ...line, why }, `job ${outcome}`);
   }

@@ -7,9 +7,10 @@
  */
 
 import type { Logger } from '../src/logger.ts';
+import { requestIdOf } from '../src/queue/envelope.ts';
 
 /** The job, as far as a line tells of it. */
-export interface CompletedJob {
+export interface LoggedJob {
   readonly id?: string | undefined;
   readonly name: string;
   readonly data: { readonly tenant: string; readonly requestId?: string | undefined };
@@ -30,15 +31,14 @@ export class CompletedLines {
   }
 
   /** A job completed just now, `nowMs` since 1970, after running for `runMs`. */
-  write(job: CompletedJob, nowMs: number, runMs: number): void {
+  write(job: LoggedJob, nowMs: number, runMs: number): void {
     if (nowMs >= this.#untilMs) {
       this.#untilMs = nowMs + SECOND_MS;
       this.#left = MOST_PER_SECOND;
     }
     if (this.#left > 0) {
       this.#left -= 1;
-      const { tenant, requestId } = job.data;
-      this.#logger.info({ jobId: job.id, job: job.name, tenant, requestId, runMs }, 'job completed');
+      this.#logger.info({ ...lineFields(job), runMs }, 'job completed');
     } else {
       this.#omitted += 1;
       this.#timer ??= setTimeout(() => this.flush(), SECOND_MS);
@@ -52,4 +52,9 @@ export class CompletedLines {
     if (this.#omitted > 0) this.#logger.info({ jobs: this.#omitted }, 'more jobs completed');
     this.#omitted = 0;
   }
+}
+
+/** What every line about a job says of it. */
+export function lineFields({ id = '', name, data }: LoggedJob) {
+  return { jobId: id, job: name, tenant: data.tenant, requestId: requestIdOf(id, data) };
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Logger } from '../src/logger.ts';
+import { requestIdOf } from '../src/queue/envelope.ts';
 import type { JobContext } from '../src/queue/job.ts';
 import type { HandlerAttempt } from './attempt.ts';
 import type { TakeRequests } from './gathering.ts';
@@ -90,7 +91,8 @@ export class HandlerContext implements JobContext {
 
   get logger(): Logger {
     const { job, definition, envelope, tools } = this.#attempt;
-    const { tenant, requestId } = envelope;
+    const { tenant } = envelope;
+    const requestId = requestIdOf(job.id, envelope);
     this.#logger ??= tools.logger.child({
       jobId: job.id,
       job: definition.name,
@@ -109,8 +111,9 @@ export class HandlerContext implements JobContext {
   }
 
   get enqueue(): JobContext['enqueue'] {
-    const { envelope, tools } = this.#attempt;
-    const { tenant, requestId } = envelope;
+    const { job, envelope, tools } = this.#attempt;
+    const { tenant } = envelope;
+    const requestId = requestIdOf(job.id, envelope);
     return (request) => tools.producer.enqueue({ ...request, tenant, requestId });
   }
 

@@ -97,6 +97,7 @@ export class Producer {
     const requestedAt = request.requestedAt?.getTime() ?? this.#clock();
     const sameness = samenessOf(request, definition, parsed.data);
     const { runAt, timeoutMs, tags, requestId, payload } = request;
+    const number = sameness === undefined ? request.number : undefined;
     const envelope: Envelope = {
       tenant: request.tenant,
       payload,
@@ -104,11 +105,11 @@ export class Producer {
       ...(definition.expiresMs > 0 && { expiresAt: (runAt?.getTime() ?? requestedAt) + definition.expiresMs }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(tags !== undefined && tags.length > 0 && { tags: [...tags] }),
-      ...(requestId !== undefined && { requestId }),
+      ...(requestId !== undefined && requestId !== number && { requestId }),
       ...(sameness?.kind === 'key' && { bodyHash: bodyHashOf(request) }),
     };
     return {
-      id: request.id ?? jobIdFor(request.tenant, definition.name, sameness, requestedAt),
+      id: request.id ?? jobIdFor(request.tenant, definition.name, sameness, requestedAt, number),
       definition,
       envelope,
       requestedAt,

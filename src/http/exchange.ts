@@ -6,10 +6,10 @@
  * gone is not an error.
  */
 
-import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type ServerResponse, validateHeaderName, validateHeaderValue } from 'node:http';
 import type { AppError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import { freshNumber } from '../queue/envelope.ts';
 import { isGone, send } from './answer.ts';
 import { PROBLEM_TYPE, problemDocument, problemHeaders, toAppError } from './problem.ts';
 import type { RouteAnswer } from './route.ts';
@@ -42,8 +42,9 @@ const NO_ROUTE = 'none';
 export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** The caller's `X-Request-Id` when it is 1–128 printable ASCII characters, else a new UUID. */
+  /** The caller's `X-Request-Id` when it is 1–128 printable ASCII characters, else a number that nothing else has. */
   readonly requestId: string;
+  readonly namedByCaller: boolean;
   readonly #setting: ExchangeSetting;
   readonly #route: string;
   readonly #startedMs = performance.now();
@@ -56,7 +57,9 @@ export class Exchange {
     this.#setting = setting;
     this.request = request;
     this.response = response;
-    this.requestId = typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    const named = typeof given === 'string' && REQUEST_ID.test(given);
+    this.requestId = named ? given : freshNumber(Date.now());
+    this.namedByCaller = named;
   }
 
   /** A logger bound to the request id; made when first asked for. */

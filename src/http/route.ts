@@ -37,8 +37,10 @@ export interface RouteRequest<Params = unknown, Query = unknown, Body = unknown>
   readonly body: Body;
   /** The body as it came, decoded: for hashing. Empty when the route has no body. */
   readonly bodyText: string;
-  /** The caller's `X-Request-Id`, or one of ours. */
+  /** The caller's `X-Request-Id`, or a number of ours that nothing else has. */
   readonly requestId: string;
+  /** Is it the caller's? */
+  readonly namedByCaller: boolean;
   /** Bound to the request id. */
   readonly logger: Logger;
   /** Aborts when the client has gone before the answer was sent. */

@@ -35,6 +35,10 @@ export class RoutedRequest implements RouteRequest {
     return this.#exchange.requestId;
   }
 
+  get namedByCaller(): boolean {
+    return this.#exchange.namedByCaller;
+  }
+
   get logger(): Logger {
     return this.#exchange.logger;
   }

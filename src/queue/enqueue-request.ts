@@ -15,6 +15,8 @@ export interface EnqueueRequest {
   /** A trigger's own sameness; wins over the definition's `once`. */
   readonly once?: string | undefined;
   readonly requestId?: string | undefined;
+  /** A number that nothing else has, to be the job's own: that of a request which asks for this job and no other. */
+  readonly number?: string | undefined;
   /** An id that was given out already, such as by `millrace_enqueue`; made here unless given. */
   readonly id?: string | undefined;
   /** When it was asked for; now unless given. */

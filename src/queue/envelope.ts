@@ -19,7 +19,7 @@ export const envelopeSchema = z.object({
   /** What the caller asked for; absent: what the definition says when the attempt begins. */
   timeoutMs: z.number().optional(),
   tags: z.array(z.string()).optional(),
-  /** The HTTP request that asked for it. */
+  /** The HTTP request that asked for it, unless the job's id tells: ask `requestIdOf`. */
   requestId: z.string().optional(),
   /** SHA-256 of the request, to tell a repeat from a reuse of its key. */
   bodyHash: z.string().optional(),
@@ -40,14 +40,18 @@ export function requestedAtOf({ data, timestamp }: { readonly data: Envelope; re
 export type Sameness = { readonly kind: 'once' | 'key'; readonly value: string };
 
 /**
- * The id of a job: `<queue>_` and either the SHA-256 of what makes it the same, or a time and 80 random bits, so that
- * ids sort by time. Never looks like a number, never holds a colon (BullMQ refuses both).
+ * The id of a job: `<queue>_` and either the SHA-256 of what makes it the same, or a number that nothing else has: a new
+ * one unless given. Never looks like a number itself, never holds a colon (BullMQ refuses both).
  */
-export function jobIdFor(tenant: string, job: string, sameness: Sameness | undefined, nowMs: number): string {
+export function jobIdFor(
+  tenant: string,
+  job: string,
+  sameness: Sameness | undefined,
+  nowMs: number,
+  number?: string,
+): string {
   const queue = job.slice(0, job.indexOf('.'));
-  if (sameness === undefined) {
-    return `${queue}_${nowMs.toString(16).padStart(12, '0')}${randomHex()}`;
-  }
+  if (sameness === undefined) return `${queue}_${number ?? freshNumber(nowMs)}`;
   const hash = createHash('sha256');
   for (const part of [tenant, job, sameness.kind, sameness.value]) {
     const bytes = Buffer.from(part);
@@ -61,7 +65,20 @@ export function isRepeatableId(id: string): boolean {
   return id.length - id.indexOf('_') > 64;
 }
 
-/** Random bits of an id. */
+/**
+ * The request that asked for a job, or the job's own number where no request did: with it the lines of the job and of what
+ * follows from it are found. Undefined for a job of a clock line, an event or a `once` value.
+ */
+export function requestIdOf(id: string, { requestId }: Pick<Envelope, 'requestId'>): string | undefined {
+  return requestId ?? (isRepeatableId(id) ? undefined : id.slice(id.indexOf('_') + 1));
+}
+
+/** A number that nothing else has: a time and 80 random bits as 32 hex digits, so that they sort by time. */
+export function freshNumber(nowMs: number): string {
+  return nowMs.toString(16).padStart(12, '0') + randomHex();
+}
+
+/** Random bits of a number. */
 const RANDOM_BYTES = 10;
 /** One call for many ids: it costs as much as for one. */
 const pool = Buffer.alloc(RANDOM_BYTES * 400);

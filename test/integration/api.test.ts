@@ -216,6 +216,31 @@ test('the request id goes from the request to the worker; no payload and no text
   expect(logged.join('\n')).not.toContain('xyzzy');
 });
 
+test('a request that nobody named is found in its job’s id and lines, also where it asked for several', async () => {
+  const lines = (id: string) => logged.map((each) => JSON.parse(each)).filter(({ jobId }) => jobId === id);
+  const one = await site.ask('POST', '/v1/jobs', job);
+  const several = await site.ask('POST', '/v1/jobs/bulk', { jobs: [job, job] });
+  const [first, second] = several.body.jobs as { id: string }[];
+  expect(first?.id).not.toBe(second?.id);
+  expect(one.body.id).toBe(`learning_${one.headers.get('x-request-id')}`);
+  for (const [{ headers }, id] of [
+    [one, one.body.id],
+    [several, first?.id],
+    [several, second?.id],
+  ] as const) {
+    await site.ask('GET', `/v1/jobs/${id}?wait=20`);
+    const requestId = headers.get('x-request-id');
+    expect(lines(id).map((line) => line.requestId)).toContain(requestId);
+  }
+});
+
+test('a name that two requests share makes two jobs', async () => {
+  const shared = { 'x-request-id': '0'.repeat(32) };
+  const ids = [await site.ask('POST', '/v1/jobs', job, shared), await site.ask('POST', '/v1/jobs', job, shared)];
+  expect(new Set(ids.map(({ body }) => body.id)).size).toBe(2);
+  expect(ids.map(({ body }) => body.id)).not.toContain(`learning_${'0'.repeat(32)}`);
+});
+
 describe('a dropped-in definition', () => {
   let folder: string;
 

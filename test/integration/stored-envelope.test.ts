@@ -3,7 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { entryOf } from '../../src/accepting/intake.ts';
-import { jobIdFor } from '../../src/queue/envelope.ts';
+import { freshNumber, jobIdFor } from '../../src/queue/envelope.ts';
 import { defineJob, type JobContext } from '../../src/queue/job.ts';
 import { type Probe, startProbe } from '../support/probe-worker.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -81,6 +81,44 @@ describe('a job that is stored', () => {
     await services.redis.hdel(queue.toKey(id), 'timestamp');
     await queue.resume();
     expect(await until(id)).toMatchObject({ state: 'dead', error: { code: 'payload-invalid' }, requestedAt: null });
+  });
+});
+
+describe('the request that asked for a job', () => {
+  const names = async ({ services, until }: Probe, { id }: { id: string }) => {
+    const { result } = await until(id);
+    return { stored: (await services.queues.get('probe').getJob(id))?.data.requestId, told: result };
+  };
+  const passOn = {
+    run: async (_payload: object, { enqueue }: JobContext) => {
+      const { id } = await enqueue({ job: NAME, payload: {}, runAt: new Date(Date.now() + 60_000) });
+      const follower = await probe?.services.queues.get('probe').getJob(id);
+      return follower?.data.requestId;
+    },
+  };
+
+  test('is not stored where its number is the job’s, and is passed on all the same', async () => {
+    const service = await start(passOn);
+    const number = freshNumber(Date.now());
+    const enqueued = await service.services.producer.enqueue({ ...request, requestId: number, number });
+    expect(enqueued.id).toBe(`probe_${number}`);
+    expect(await names(service, enqueued)).toEqual({ stored: undefined, told: number });
+  });
+
+  test('is stored where the id of the job cannot tell it', async () => {
+    const service = await start(passOn);
+    const { producer } = service.services;
+    const number = freshNumber(Date.now());
+    const keyed = await producer.enqueue({ ...request, requestId: number, number, idempotencyKey: 'traced' });
+    expect(await names(service, keyed)).toEqual({ stored: number, told: number });
+    const oneOfMany = await producer.enqueue({ ...request, requestId: number });
+    expect(await names(service, oneOfMany)).toEqual({ stored: number, told: number });
+  });
+
+  test('is the job itself where there was none: what follows from it carries its number', async () => {
+    const service = await start(passOn);
+    const enqueued = await service.services.producer.enqueue(request);
+    expect(await names(service, enqueued)).toEqual({ stored: undefined, told: enqueued.id.slice('probe_'.length) });
   });
 });
 

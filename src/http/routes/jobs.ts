@@ -46,8 +46,11 @@ export function jobRoutes({ producer, inspector, completions }: JobRoutesOptions
       busy: true,
       body: jobBody,
       handle: async (request) => {
-        const enqueued = await producer.enqueue(enqueueRequest(request.body, request, idempotencyKeyOf(request)));
-        return accepted(enqueued);
+        const { body, requestId, namedByCaller } = request;
+        // What a caller has named may name another request as well: only a number of ours is the job's too.
+        const number = namedByCaller ? undefined : requestId;
+        const asked = enqueueRequest(body, request, idempotencyKeyOf(request));
+        return accepted(await producer.enqueue({ ...asked, number }));
       },
     }),
     defineRoute({

@@ -1,8 +1,27 @@
 import { describe, expect, test } from 'vitest';
-import { hashOf, isRepeatableId, jobIdFor, queueOfJobId } from '../../../src/queue/envelope.ts';
+import {
+  freshNumber,
+  hashOf,
+  isRepeatableId,
+  jobIdFor,
+  queueOfJobId,
+  requestIdOf,
+} from '../../../src/queue/envelope.ts';
 
 const id = (tenant: string, job: string, kind: 'once' | 'key', value: string) =>
   jobIdFor(tenant, job, { kind, value }, 0);
+
+describe('requestIdOf', () => {
+  const fresh = jobIdFor('t', 'my-queue.x', undefined, 5, freshNumber(5));
+
+  test.each([
+    ['what is stored', fresh, { requestId: 'r' }, 'r'],
+    ['else the number in the id', fresh, {}, fresh.slice('my-queue_'.length)],
+    ['else nothing, where the id stands for a key', id('t', 'my-queue.x', 'key', 'a'), {}, undefined],
+  ])('is %s', (_what, jobId, data, expected) => {
+    expect(requestIdOf(jobId, data)).toBe(expected);
+  });
+});
 
 describe('jobIdFor', () => {
   test('the same sameness gives the same id at any time', () => {
@@ -24,6 +43,12 @@ describe('jobIdFor', () => {
     const ids = [1, 2, 3].map((ms) => jobIdFor('t', 'learning.x', undefined, 1_700_000_000_000 + ms));
     expect(new Set(ids).size).toBe(3);
     expect([...ids].sort()).toEqual(ids);
+  });
+
+  test('a number is part of the id, and of none that stands for a key', () => {
+    const number = freshNumber(5);
+    expect(jobIdFor('t', 'my-queue.x', undefined, 6, number)).toBe(`my-queue_${number}`);
+    expect(jobIdFor('t', 'my-queue.x', { kind: 'key', value: 'a' }, 6, number)).toBe(id('t', 'my-queue.x', 'key', 'a'));
   });
 
   test('an id tells whether it can be given out again', () => {
