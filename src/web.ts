@@ -44,6 +44,8 @@ export interface WebOptions {
   readonly config: Config;
   readonly catalog: Catalog;
   readonly logger: Logger;
+  /** Milliseconds since 1970: by it requests are of the same minute. */
+  readonly clock?: () => number;
 }
 
 export class WebProcess implements Lifecycle {
@@ -55,7 +57,7 @@ export class WebProcess implements Lifecycle {
   readonly #health: Health;
   readonly #logger: Logger;
 
-  constructor({ config, catalog, logger }: WebOptions) {
+  constructor({ config, catalog, logger, clock = Date.now }: WebOptions) {
     this.#logger = logger;
     const metrics = new Metrics({ role: 'web' });
     const services = this.#parts.add(
@@ -121,7 +123,7 @@ export class WebProcess implements Lifecycle {
         ...conversationRoutes({ conversations, characters, tokenUsage }),
         ...analyticsRoutes({ reports: services.reports }),
         ...mailRoutes({ templates, senders, suppressions, links: services.unsubscribeLinks, preview }),
-        ...passwordResetRoutes({ producer, resetTokens: services.resetTokens }),
+        ...passwordResetRoutes({ producer, resetTokens: services.resetTokens, clock }),
       ],
       mounts: [
         { path: '/admin/queues', handler: board },

@@ -30,9 +30,17 @@ export interface WebSiteOptions extends WorldOptions {
   readonly worker?: boolean;
   /** Called with each log line of both. */
   readonly onLog?: (line: string) => void;
+  /** That of the web process. */
+  readonly clock?: () => number;
 }
 
-export async function openWebSite({ jobsDir, worker = true, onLog, ...options }: WebSiteOptions): Promise<WebSite> {
+export async function openWebSite({
+  jobsDir,
+  worker = true,
+  onLog,
+  clock = Date.now,
+  ...options
+}: WebSiteOptions): Promise<WebSite> {
   const port = await freePort();
   const world = await createWorld({
     ...options,
@@ -48,7 +56,7 @@ export async function openWebSite({ jobsDir, worker = true, onLog, ...options }:
   const destination = onLog && { write: onLog };
   const level = onLog ? 'debug' : config.LOG_LEVEL;
   const logger = createLogger({ level, role: 'test', ...(destination && { destination }) });
-  const web = new WebProcess({ config, catalog, logger });
+  const web = new WebProcess({ config, catalog, logger, clock });
   const working = worker ? new WorkerProcess({ config, catalog, logger, queues: [] }) : undefined;
   await web.start();
   await working?.start();

@@ -14,9 +14,11 @@ const ONE_MAIL_MS = 60_000;
 export interface PasswordResetRoutesOptions {
   readonly producer: Producer;
   readonly resetTokens: ResetTokens;
+  /** Milliseconds since 1970. */
+  readonly clock?: () => number;
 }
 
-export function passwordResetRoutes({ producer, resetTokens }: PasswordResetRoutesOptions): Route[] {
+export function passwordResetRoutes({ producer, resetTokens, clock = Date.now }: PasswordResetRoutesOptions): Route[] {
   return [
     defineRoute({
       method: 'POST',
@@ -25,7 +27,7 @@ export function passwordResetRoutes({ producer, resetTokens }: PasswordResetRout
       about: 'Mail a password reset link; the answer is the same for every address.',
       body: z.strictObject({ email: mailAddress, from: mailAddress.optional() }),
       handle: async ({ tenant, body, requestId }) => {
-        const minute = Math.floor(Date.now() / ONE_MAIL_MS);
+        const minute = Math.floor(clock() / ONE_MAIL_MS);
         const email = normalAddress(body.email);
         await producer.enqueue({
           tenant,
