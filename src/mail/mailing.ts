@@ -58,7 +58,7 @@ const SPREAD_MS = 600_000;
 const AWAY_SECONDS = 30;
 
 /** How a try leaves one recipient. `stop`: the server would take the next one no better. */
-type Tried = 'ended' | 'deferred' | 'doubtful' | 'stop-away' | 'stop-slow';
+type Tried = 'ended' | 'deferred' | 'doubtful' | 'stop-away' | 'stop';
 
 export class Mailing {
   readonly #options: MailingOptions;
@@ -175,7 +175,7 @@ export class Mailing {
       case 'later':
         await deliveries.note(row, 'waiting', answer);
         if (outcome.of === 'message') return 'deferred';
-        return outcome.of === 'server' ? 'stop-away' : 'stop-slow';
+        return outcome.of === 'server' ? 'stop-away' : 'stop';
     }
   }
 

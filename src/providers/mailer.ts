@@ -28,8 +28,12 @@ export type SendOutcome =
   | { readonly kind: 'accepted'; readonly answer: string }
   /** Refused for good (5xx). `recipient`: because of the address, which need not be tried again. */
   | { readonly kind: 'rejected'; readonly answer: string; readonly recipient: boolean }
-  /** Not taken for now (4xx), or the connection failed before the mail was complete: it was certainly not sent. */
-  | { readonly kind: 'later'; readonly answer: string; readonly of: 'message' | 'server' | 'time' }
+  /**
+   * It was certainly not sent. `message`: this one was not taken for now (4xx). `server`: it cannot be reached, or the
+   * connection failed before the mail was complete. `session`: it is there, but too slow, or refuses our login: it would
+   * take the next mail no better.
+   */
+  | { readonly kind: 'later'; readonly answer: string; readonly of: 'message' | 'server' | 'session' }
   /** The whole mail was handed over and no answer came: it may have been sent. */
   | { readonly kind: 'unknown'; readonly answer: string };
 

@@ -53,8 +53,8 @@ export class SmtpMailer implements Mailer {
     const kept = this.#take();
     if (kept !== undefined) {
       const outcome = await this.#sendOver(kept, message, raw, ending);
-      // The server may have closed it while it was idle.
-      if (outcome.kind !== 'later' || outcome.of !== 'server') return outcome;
+      // The server may have closed it while it was idle, or says so only now (421).
+      if (outcome.kind !== 'later' || outcome.of === 'message') return outcome;
     }
     try {
       const session = await SmtpSession.open(this.#server, this.#limits, ending);
@@ -120,14 +120,21 @@ export class SmtpMailer implements Mailer {
   }
 }
 
+/** Commands whose answers speak of one mail; what is said to the others holds for every mail. */
+const OF_ONE_MAIL = new Set(['MAIL FROM', 'RCPT TO', 'DATA']);
+/** The answer to any command of a server that ends the connection. */
+const LEAVING = 421;
+
 /** What a failure says about the mail. */
 function outcomeOf({ message: answer, command, status, code, handedOver }: SmtpFailure): SendOutcome {
-  if (status !== undefined && status >= 500 && /^(MAIL FROM|RCPT TO|DATA)$/.test(command)) {
+  const isOfSession = status === LEAVING || (status !== undefined && !OF_ONE_MAIL.has(command));
+  if (isOfSession) return { kind: 'later', answer, of: 'session' };
+  if (status !== undefined && status >= 500) {
     return { kind: 'rejected', answer, recipient: command === 'RCPT TO' && speaksOfAddress(status, answer) };
   }
   if (status !== undefined) return { kind: 'later', answer, of: 'message' };
   if (handedOver) return { kind: 'unknown', answer };
-  return { kind: 'later', answer, of: code === 'ETIMEDOUT' ? 'time' : 'server' };
+  return { kind: 'later', answer, of: code === 'ETIMEDOUT' ? 'session' : 'server' };
 }
 
 /** 5.1.x (no such address) and 5.2.1 (mailbox closed) do; a policy (5.7.x) or a full mailbox does not. */

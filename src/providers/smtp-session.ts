@@ -2,7 +2,7 @@
  * One connection to a mail server, for one mail after the other. The door to nodemailer's SMTP connection.
  *
  * Promises: it speaks TLS where it must, or not at all; a send that fails says whether the whole mail had been handed
- * over by then; `close` ends it at once, whatever the server does.
+ * over by then, and one that cannot be opened leaves no connection; `close` ends it at once, whatever the server does.
  */
 
 import { Readable } from 'node:stream';
@@ -87,9 +87,15 @@ export class SmtpSession {
       ...(ca !== undefined && { tls: { ca } }),
     });
     const session = new SmtpSession(connection);
-    await session.#step(signal, (done) => connection.connect(done));
-    if (login !== undefined) await session.#step(signal, (done) => connection.login(login, done));
-    return session;
+    try {
+      await session.#step(signal, (done) => connection.connect(done));
+      if (login !== undefined) await session.#step(signal, (done) => connection.login(login, done));
+      return session;
+    } catch (error) {
+      // A server that refuses the login leaves the connection open.
+      session.close();
+      throw error;
+    }
   }
 
   /** Can it take another mail? */
@@ -135,10 +141,11 @@ export class SmtpSession {
     begin: (done: (error?: Failure | null) => void) => void,
     handedOver: () => boolean = () => false,
   ): Promise<void> {
+    let fail = (_error: Failure) => {};
     let onAbort = () => {};
     try {
       await new Promise<void>((resolve, reject) => {
-        const fail = (error: Failure) => reject(new SmtpFailure(error, handedOver()));
+        fail = (error) => reject(new SmtpFailure(error, handedOver()));
         onAbort = () => {
           fail(Object.assign(new Error('the time for it is over'), { code: 'ETIMEDOUT' }));
           this.close();
@@ -150,6 +157,7 @@ export class SmtpSession {
       });
     } finally {
       signal.removeEventListener('abort', onAbort);
+      this.#connection.removeListener('error', fail);
     }
   }
 }

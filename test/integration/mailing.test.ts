@@ -147,7 +147,7 @@ describe('a mail job', () => {
 
   it.each([
     ['server', 'mail-server-away'],
-    ['time', 'mail-deferred'],
+    ['session', 'mail-deferred'],
   ] as const)('stops at the first recipient when the %s is the trouble', async (of, code) => {
     const { mailing, request, mails } = await site();
     let asks = 0;

@@ -21,6 +21,8 @@ export interface MailServer {
   readonly mails: TakenMail[];
   /** Connections that were made so far. */
   readonly connections: number;
+  /** Connections that are open. */
+  readonly open: number;
   /** End every connection, as a server does with idle ones. */
   hangUp(): void;
   close(): Promise<void>;
@@ -91,6 +93,9 @@ export async function startMailServer({ recipient, data, ...options }: MailServe
     mails,
     get connections() {
       return connections;
+    },
+    get open() {
+      return sockets.size;
     },
     hangUp: () => {
       for (const socket of sockets) socket.end();

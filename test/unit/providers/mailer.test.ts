@@ -186,6 +186,35 @@ describe('the smtp mailer', () => {
     expect(server.mails).toHaveLength(3);
   });
 
+  it('makes another when the server says only at the next mail that it has ended', async () => {
+    let mails = 0;
+    const server = await raw((socket) =>
+      converse(socket, (line) => {
+        if (line.startsWith('MAIL')) mails += 1;
+        return line.startsWith('MAIL') && mails === 2 && !!socket.end('421 4.4.2 idle for too long\r\n');
+      }),
+    );
+    const mailer = mailerFor(server.url);
+    await send(mailer);
+    expect(await send(mailer)).toMatchObject({ kind: 'accepted' });
+    expect(mails).toBe(3);
+  });
+
+  it('leaves nothing behind on a connection, however many mails go over it', async () => {
+    const server = await served();
+    const mailer = mailerFor(server.url);
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    try {
+      for (let n = 0; n < 15; n += 1) await send(mailer);
+    } finally {
+      process.off('warning', note);
+    }
+    expect(server.connections).toBe(1);
+    expect(warnings).toEqual([]);
+  });
+
   it.each([
     [550, '5.1.1 nobody here', true],
     [550, 'no such user', true],
@@ -255,7 +284,7 @@ describe('the smtp mailer', () => {
       socket.once('close', () => clearInterval(timer));
     });
     const startedAt = performance.now();
-    expect(await send(mailerFor(server.url))).toMatchObject({ kind: 'later', of: 'time' });
+    expect(await send(mailerFor(server.url))).toMatchObject({ kind: 'later', of: 'session' });
     expect(performance.now() - startedAt).toBeLessThan(2000);
   });
 
@@ -299,8 +328,19 @@ describe('the smtp mailer', () => {
     Object.assign(url, { username: 'mill', password: 'p@ss' });
     expect(await send(mailerFor(url.href))).toMatchObject({ kind: 'accepted' });
     url.password = 'other';
-    expect(await send(mailerFor(url.href))).toMatchObject({ kind: 'later' });
+    const before = server.open;
+    expect(await send(mailerFor(url.href))).toMatchObject({ kind: 'later', of: 'session' });
     expect(server.mails).toHaveLength(1);
+    await eventually(
+      async () => server.open,
+      (open) => open === before,
+      1000,
+    );
+  });
+
+  it('takes no answer of the server about itself for one about the mail', async () => {
+    const server = await raw((socket) => socket.end('421 4.7.0 too many connections\r\n'));
+    expect(await send(mailerFor(server.url))).toMatchObject({ kind: 'later', of: 'session' });
   });
 
   it('signs with a DKIM key', async () => {
