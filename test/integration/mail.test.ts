@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ApiKeys } from '../../src/access/api-keys.ts';
+import { Deliveries } from '../../src/mail/deliveries.ts';
 import { type MailServer, refusal, startMailServer, type TakenMail } from '../support/mail-server.ts';
 import { headerOf, readMail } from '../support/mail-text.ts';
 import { eventually, freePort } from '../support/millrace-process.ts';
@@ -128,6 +129,26 @@ describe('with a mail server', () => {
     const one = await site.ask('GET', `/admin/mail/${id}`, undefined, LOGIN);
     expect(one.text).toContain('The mail server has the mail itself.');
     expect((await site.ask('GET', `/admin/mail/${id}/raw`, undefined, LOGIN)).status).toBe(404);
+  });
+
+  it('the page shows no mail as under way whose job has long been gone', async () => {
+    const deliveries = new Deliveries({
+      database: site.web.services.database,
+      clock: () => Date.now() - 2 * 86_400_000,
+    });
+    const mail = { tenant: 'default', jobId: 'email_gone', messageId: '<email_gone@example.com>', template: 'welcome' };
+    const recipients = [{ address: 'lost@example.org', suppressed: false }];
+    const made = { ...mail, sender: 'mill@example.com', subject: 'Hello', recipients };
+    const [row] = (await deliveries.open(made, 100)) ?? [];
+    await deliveries.sending(row?.id ?? '');
+    const listed = async (state: string) =>
+      (await site.ask('GET', `/admin/mail?state=${state}`, undefined, LOGIN)).text.includes('lost@example.org');
+    expect([await listed('sending'), await listed('unknown')]).toEqual([true, false]);
+    expect(await finished(site, 'email.settle-deliveries', {})).toMatchObject({ result: { failed: 0, unknown: 1 } });
+    expect([await listed('sending'), await listed('unknown')]).toEqual([false, true]);
+    const one = await site.ask('GET', `/admin/mail/${row?.id}`, undefined, LOGIN);
+    expect(one.text).toContain('mail-unknown');
+    expect(one.text).toContain('The job ended before the answer came');
   });
 
   describe('a password reset', () => {
