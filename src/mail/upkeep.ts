@@ -4,6 +4,7 @@
  */
 
 import type { Inbox } from '../providers/inbox.ts';
+import { type Expirable, type Removal, type RemovalRun, RemovalTally } from '../removal.ts';
 import type { Deliveries } from './deliveries.ts';
 import { type Settled, type SettlementOptions, settleDeliveries } from './settlement.ts';
 
@@ -15,7 +16,7 @@ export interface MailUpkeepOptions extends SettlementOptions {
   readonly keepDays: number;
 }
 
-export class MailUpkeep {
+export class MailUpkeep implements Expirable {
   readonly #options: MailUpkeepOptions;
 
   constructor(options: MailUpkeepOptions) {
@@ -28,18 +29,16 @@ export class MailUpkeep {
   }
 
   /** Remove what is older than it is kept, at most 500 at a time. `bytes` are those of the inbox. */
-  async removeExpired({ dryRun, signal }: { dryRun: boolean; signal: AbortSignal }) {
+  async removeExpired(run: RemovalRun): Promise<Removal> {
     const { deliveries, inbox, keepDays, clock = Date.now } = this.#options;
     const until = new Date(clock() - keepDays * DAY_MS);
-    let removed = 0;
-    let bytes = 0;
+    const tally = new RemovalTally(run);
     for (;;) {
-      signal.throwIfAborted();
-      const rows = await deliveries.removeBefore(until, dryRun);
-      const files = await inbox.removeBefore(until, dryRun);
-      removed += rows + files.removed;
-      bytes += files.bytes;
-      if (dryRun || (rows === 0 && files.removed === 0)) return { removed, bytes };
+      const rows = await deliveries.removeBefore(until, run.dryRun);
+      const files = await inbox.removeBefore(until, run.dryRun);
+      const removed = rows + files.removed;
+      await tally.add({ removed, bytes: files.bytes });
+      if (run.dryRun || removed === 0 || tally.spent) return tally.total;
     }
   }
 }

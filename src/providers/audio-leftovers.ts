@@ -10,9 +10,6 @@ export const FOLDER_PREFIX = 'millrace-audio-';
 /** Milliseconds after which nobody works in a folder any more: twice the longest attempt. */
 const LEFT_MS = 3_600_000;
 
-/** `removed` are folders. */
-export type Swept = Removal;
-
 /** Remove folders of ours that were left in `parent`; with `dryRun` only count them. */
 export async function sweepFolders(parent: string, run: RemovalRun): Promise<Removal> {
   const tally = new RemovalTally(run);

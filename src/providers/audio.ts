@@ -14,8 +14,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.ts';
+import type { Removal, RemovalRun } from '../removal.ts';
 import { type AudioFormat, CODECS, DEMUXERS, SNIFFED_BYTES, sniffAudio } from './audio-formats.ts';
-import { FOLDER_PREFIX, type Swept, sweepFolders } from './audio-leftovers.ts';
+import { FOLDER_PREFIX, sweepFolders } from './audio-leftovers.ts';
 import { claimedLength } from './audio-probe.ts';
 import { refuseEnding } from './audio-refusals.ts';
 import { type BoundedRun, runBounded } from './bounded-program.ts';
@@ -104,8 +105,8 @@ export class Audio {
   }
 
   /** Remove what killed processes have left, in batches. */
-  removeExpired(options: { dryRun: boolean; signal: AbortSignal }): Promise<Swept> {
-    return sweepFolders(this.#parent, options);
+  removeExpired(run: RemovalRun): Promise<Removal> {
+    return sweepFolders(this.#parent, run);
   }
 
   /** How long the recording says that it is, in milliseconds; undefined when it does not. */

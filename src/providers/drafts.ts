@@ -9,7 +9,8 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, hasCode } from '../errors.ts';
-import type { SweepOptions, Swept } from './storage.ts';
+import type { Removal } from '../removal.ts';
+import type { SweepOptions } from './storage.ts';
 
 /** Codes of the file system that mean "not now", not "wrong". */
 const AWAY = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'EMFILE', 'ENFILE', 'ENOTDIR', 'EBUSY']);
@@ -44,7 +45,7 @@ export class Drafts {
   }
 
   /** Remove drafts by age. */
-  async sweep({ before, dryRun, signal }: SweepOptions): Promise<Swept> {
+  async sweep({ before, dryRun, signal }: SweepOptions): Promise<Removal> {
     let removed = 0;
     let bytes = 0;
     for (const name of await namesIn(this.#folder)) {

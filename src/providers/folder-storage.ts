@@ -9,6 +9,7 @@ import { mkdir, open, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { AppError, hasCode } from '../errors.ts';
+import type { Removal } from '../removal.ts';
 import { moveInPlace } from '../whole-file.ts';
 import { asFolderError, Drafts, namesIn } from './drafts.ts';
 import {
@@ -18,7 +19,6 @@ import {
   type Storage,
   type StoredObject,
   type SweepOptions,
-  type Swept,
 } from './storage.ts';
 
 const PAGE = 500;
@@ -78,7 +78,7 @@ export class FolderStorage implements Storage {
     if (page.length > 0) yield page;
   }
 
-  removeDrafts(options: SweepOptions): Promise<Swept> {
+  removeDrafts(options: SweepOptions): Promise<Removal> {
     return this.#drafts.sweep(options);
   }
 

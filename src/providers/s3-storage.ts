@@ -13,6 +13,7 @@ import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import { AwsClient } from 'aws4fetch';
 import { AppError, isAppError, messageOf } from '../errors.ts';
+import type { Removal } from '../removal.ts';
 import { Drafts } from './drafts.ts';
 import {
   type ByteRange,
@@ -21,7 +22,6 @@ import {
   type Storage,
   type StoredObject,
   type SweepOptions,
-  type Swept,
 } from './storage.ts';
 
 /** Milliseconds for a request with small bodies, and until the answer to a large one begins. */
@@ -103,7 +103,7 @@ export class S3Storage implements Storage {
     }
   }
 
-  removeDrafts(options: SweepOptions): Promise<Swept> {
+  removeDrafts(options: SweepOptions): Promise<Removal> {
     return this.#drafts.sweep(options);
   }
 

@@ -7,6 +7,7 @@
  */
 
 import type { Readable } from 'node:stream';
+import type { Removal, RemovalRun } from '../removal.ts';
 
 /** Bytes that were taken and have no key yet. Either call ends it; after a failed `keep` call `discard`. */
 export interface Draft {
@@ -29,18 +30,9 @@ export interface StoredObject {
   readonly storedAt: Date;
 }
 
-export interface SweepOptions {
+export interface SweepOptions extends Pick<RemovalRun, 'dryRun' | 'signal'> {
   /** Only what is older than this. */
   readonly before: Date;
-  /** Count, and remove nothing. */
-  readonly dryRun: boolean;
-  readonly signal: AbortSignal;
-}
-
-/** What a sweep removed, or would. */
-export interface Swept {
-  readonly removed: number;
-  readonly bytes: number;
 }
 
 export interface Storage {
@@ -55,7 +47,7 @@ export interface Storage {
   /** Every object, in pages of at most 500. */
   pages(signal: AbortSignal): AsyncIterable<readonly StoredObject[]>;
   /** Remove drafts that a dead process left on this machine. */
-  removeDrafts(options: SweepOptions): Promise<Swept>;
+  removeDrafts(options: SweepOptions): Promise<Removal>;
 }
 
 const KEY = /^[a-z0-9-]{1,64}\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
