@@ -2,7 +2,6 @@
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Misbehaviour } from '../fixtures/isolated-jobs/learning/misbehave.ts';
 import { isolatedProcesses, noIsolatedProcess } from '../support/isolated-processes.ts';
@@ -23,9 +22,7 @@ let side: IsolatedSide;
 
 beforeAll(async () => {
   side = await startIsolatedSide({
-    ISOLATED_MEMORY_MB: '256',
-    LEARNING_QUEUE_CONCURRENCY: '3',
-    SHUTDOWN_DEADLINE_MS: '6000',
+    environment: { ISOLATED_MEMORY_MB: '256', LEARNING_QUEUE_CONCURRENCY: '3', SHUTDOWN_DEADLINE_MS: '6000' },
   });
 });
 
@@ -108,7 +105,6 @@ describe('a worker that is killed from outside while isolated jobs run', () => {
 
 describe('a worker that is frozen while an isolated job runs', () => {
   test('is taken over, and what both processes of the job apply is written once', async () => {
-    await sql`CREATE TABLE effects (n int, attempt int)`.execute(side.services.database);
     const marks = join(side.folder, 'held');
     const runners = (count: number) =>
       eventually(
@@ -128,8 +124,7 @@ describe('a worker that is frozen while an isolated job runs', () => {
     frozen.kill('SIGCONT');
     expect(view).toMatchObject({ state: 'completed', attempts: { made: 1 } });
     expect(pids).toContain(String((view.result as { by: number }).by));
-    const effects = await sql<{ n: number }>`SELECT n FROM effects`.execute(side.services.database);
-    expect(effects.rows).toEqual([{ n: 7 }]);
+    expect(await side.effects(7)).toHaveLength(1);
     await frozen.end();
     await calm(heir);
     expect(await side.services.inspector.job('default', id)).toEqual(view);

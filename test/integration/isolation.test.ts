@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Deadline } from '../../src/lifecycle.ts';
 import { isRunning } from '../../src/local/processes.ts';
@@ -18,8 +17,8 @@ let side: IsolatedSide;
 
 beforeAll(async () => {
   const secrets = { JOURNAL_KEY: randomBytes(32).toString('base64'), BOARD_PASSWORD: 'not for a child' };
-  side = await startIsolatedSide({ ...secrets, ISOLATED_MEMORY_MB: '256', LEARNING_QUEUE_CONCURRENCY: '3' });
-  await sql`CREATE TABLE effects (n int, attempt int)`.execute(side.services.database);
+  const environment = { ...secrets, ISOLATED_MEMORY_MB: '256', LEARNING_QUEUE_CONCURRENCY: '3' };
+  side = await startIsolatedSide({ environment });
   await side.worker();
 });
 
@@ -32,11 +31,6 @@ const outcomeOf = async (job: string, payload: object, more: object = {}) =>
   side.finished(await side.enqueue(job, payload, more));
 const alone = (how: string, more: object = {}, n = 21) => outcomeOf('learning.work-alone', { how, n }, more);
 const misbehave = (how: Misbehaviour, more: object = {}) => outcomeOf('learning.misbehave', { how }, more);
-/** The attempts that have written effect `n`. */
-async function effects(n: number): Promise<number[]> {
-  const query = sql<{ attempt: number }>`SELECT attempt FROM effects WHERE n = ${n}`;
-  return (await query.execute(side.services.database)).rows.map(({ attempt }) => attempt);
-}
 
 /** In the worker's own process, where a crash would end it. */
 const neighbour = () => outcomeOf('learning.follow-up', { n: 1 }, { attempts: 1 });
@@ -67,7 +61,7 @@ describe.concurrent('an isolated job', () => {
 
   test('applies its effect once, though its first attempt fails after the commit', async () => {
     expect(await alone('apply')).toMatchObject({ state: 'completed', result: { by: 1 }, attempts: { made: 2 } });
-    expect(await effects(21)).toEqual([1]);
+    expect(await side.effects(21)).toEqual([1]);
   });
 
   test('that is killed at its deadline inside its effect has written nothing, and the next attempt writes it', async () => {
@@ -76,7 +70,7 @@ describe.concurrent('an isolated job', () => {
       result: { by: 2 },
       attempts: { made: 2 },
     });
-    expect(await effects(22)).toEqual([2]);
+    expect(await side.effects(22)).toEqual([2]);
   });
 
   test('dumps no core, is the first that a kernel out of memory takes, and gets no secret it has no use for', async () => {

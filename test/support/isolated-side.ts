@@ -3,13 +3,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import type { Environment } from '../../src/config.ts';
 import { FINISHED, type JobView } from '../../src/queue/job-view.ts';
 import type { Services } from '../../src/services.ts';
 import { buildFixtures } from '../chaos/harness/fixture-build.ts';
 import { buildOnce, eventually, MillraceProcess } from './millrace-process.ts';
 import { startProducerSide, stopProducerSide } from './producer-side.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld, type World, type WorldOptions } from './world.ts';
 
 const FIXTURES = 'test/fixtures/isolated-jobs';
 export const ISOLATED_JOBS = join(import.meta.dirname, '..', '..', FIXTURES);
@@ -24,16 +25,19 @@ export interface IsolatedSide {
   enqueue(job: string, payload: object, more?: object): Promise<string>;
   /** Wait until the job is finished. */
   finished(id: string, ms?: number): Promise<JobView>;
+  /** The effects of number `n`: the attempt that has written each. */
+  effects(n: number): Promise<number[]>;
   stop(): Promise<void>;
 }
 
 /** A world whose workers run the isolated fixtures as built. */
-export async function startIsolatedSide(environment: Environment = {}): Promise<IsolatedSide> {
+export async function startIsolatedSide({ environment, ...options }: WorldOptions = {}): Promise<IsolatedSide> {
   buildOnce();
   const folder = mkdtempSync(join(tmpdir(), 'millrace-isolated-'));
   const JOBS_DIR = buildFixtures(folder, FIXTURES, /[.]ts$/);
-  const world = await createWorld({ environment: { JOBS_DIR, ...environment } });
+  const world = await createWorld({ ...options, environment: { JOBS_DIR, ...environment } });
   const services = await startProducerSide(world, ISOLATED_JOBS);
+  await sql`CREATE TABLE effects (n int, attempt int)`.execute(services.database);
   return {
     world,
     services,
@@ -53,6 +57,10 @@ export async function startIsolatedSide(environment: Environment = {}): Promise<
         ({ state }) => FINISHED.has(state),
         ms,
       ),
+    effects: async (n) => {
+      const query = sql<{ attempt: number }>`SELECT attempt FROM effects WHERE n = ${n}`;
+      return (await query.execute(services.database)).rows.map(({ attempt }) => attempt);
+    },
     stop: async () => {
       await stopProducerSide(services);
       rmSync(folder, { recursive: true });
