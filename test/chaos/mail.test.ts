@@ -9,7 +9,7 @@ import { latch } from '../support/latch.ts';
 import { type MailServer, startMailServer, startRawServer } from '../support/mail-server.ts';
 import { headerOf, readMail } from '../support/mail-text.ts';
 import { endAll, eventually, MillraceProcess } from '../support/millrace-process.ts';
-import { REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
+import { finishedJob, REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let folder: string;
@@ -53,12 +53,7 @@ afterAll(async () => {
 const enqueue = (to: string) =>
   services.producer.enqueue({ tenant: 'default', job: 'email.send-welcome', payload: { to, name: 'Ada' } });
 
-const ended = (id: string, ms = 60_000) =>
-  eventually(
-    () => services.inspector.job('default', id),
-    ({ state }) => state === 'completed' || state === 'dead',
-    ms,
-  );
+const ended = (id: string, ms = 60_000) => finishedJob(services, id, ms);
 
 const states = async (id: string) =>
   (await services.deliveries.ofJob(id)).map(({ state, tries }) => ({ state, tries }));

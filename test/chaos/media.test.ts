@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Services } from '../../src/services.ts';
 import { endAll, eventually, MillraceProcess } from '../support/millrace-process.ts';
 import { picture } from '../support/pictures.ts';
-import { REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
+import { finishedJob, REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const VARIANTS = 12;
@@ -43,7 +43,7 @@ describe('a worker that is killed while it makes pictures smaller', () => {
     expect(await look()).toMatchObject({ state: 'active' });
 
     const heir = new MillraceProcess('worker', { environment: world.environment });
-    const view = await eventually(look, ({ state }) => state === 'completed' || state === 'dead', 90_000);
+    const view = await finishedJob(services, id, 90_000);
     expect(view).toMatchObject({ state: 'completed', attempts: { made: 1 } });
     expect(Date.parse(view.startedAt ?? '')).toBeGreaterThan(killedAt);
     const rows = await services.database.selectFrom('media_files').select(['id', 'object_key']).execute();

@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Services } from '../../src/services.ts';
 import { buildOnce, endAll, eventually, freePort, MillraceProcess } from '../support/millrace-process.ts';
 import { picture } from '../support/pictures.ts';
-import { REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
+import { finishedJob, REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
 import { createWorld, type World } from '../support/world.ts';
 import { mountSmallDisk, type NoDisk, type SmallDisk } from './harness/small-disk.ts';
 
@@ -175,7 +175,7 @@ describe('an upload to a full disk', () => {
     expect(await sizesIn(join(small.folder, 'uploads'))).toEqual([]);
     expect(await rows()).toEqual([fileId]);
     small.free();
-    const done = await eventually(look, ({ state }) => state === 'completed' || state === 'dead', 2 * PATIENCE_MS);
+    const done = await finishedJob(services, id, 2 * PATIENCE_MS);
     expect(done).toMatchObject({ state: 'completed', attempts: { made: 1 } });
     for (const made of await rows()) expect(await served(made)).toBeDefined();
     await Promise.all([web.end(), worker.end()]);
@@ -226,12 +226,7 @@ describe('a web process that is killed', () => {
     const sweep = async () => {
       const job = 'cleanup.remove-orphaned-media';
       const { id } = await services.producer.enqueue({ tenant: 'default', job, payload: {} });
-      const view = await eventually(
-        () => services.inspector.job('default', id),
-        ({ state }) => state === 'completed' || state === 'dead',
-        PATIENCE_MS,
-      );
-      return view.result;
+      return (await finishedJob(services, id, PATIENCE_MS)).result;
     };
     const left = await leftBehind();
     expect(left).toHaveLength(1);

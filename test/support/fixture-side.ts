@@ -2,10 +2,10 @@
 
 import { sql } from 'kysely';
 import type { Environment } from '../../src/config.ts';
-import { FINISHED, type JobView } from '../../src/queue/job-view.ts';
+import type { JobView } from '../../src/queue/job-view.ts';
 import type { Services } from '../../src/services.ts';
-import { eventually, MillraceProcess } from './millrace-process.ts';
-import { FIXTURE_JOBS, startProducerSide, stopProducerSide } from './producer-side.ts';
+import { MillraceProcess } from './millrace-process.ts';
+import { FIXTURE_JOBS, finishedJob, startProducerSide, stopProducerSide } from './producer-side.ts';
 import { createWorld, type World, type WorldOptions } from './world.ts';
 
 export interface FixtureSide {
@@ -35,12 +35,7 @@ export async function startFixtureSide({ environment, ...options }: WorldOptions
       const { id } = await services.producer.enqueue({ tenant: 'default', job: `learning.${verb}`, payload });
       return id;
     },
-    finished: (ids, ms) =>
-      eventually(
-        () => Promise.all(ids.map((id) => services.inspector.job('default', id))),
-        (views) => views.every(({ state }) => FINISHED.has(state)),
-        ms,
-      ),
+    finished: (ids, ms) => Promise.all(ids.map((id) => finishedJob(services, id, ms))),
     effects: async () => {
       const { rows } = await sql<{ n: number }>`SELECT n FROM effects ORDER BY n`.execute(services.database);
       return rows.map(({ n }) => n);

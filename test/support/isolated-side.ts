@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import type { Environment } from '../../src/config.ts';
-import { FINISHED, type JobView } from '../../src/queue/job-view.ts';
+import type { JobView } from '../../src/queue/job-view.ts';
 import type { Services } from '../../src/services.ts';
 import { buildFixtures } from '../chaos/harness/fixture-build.ts';
-import { buildOnce, eventually, MillraceProcess } from './millrace-process.ts';
-import { startProducerSide, stopProducerSide } from './producer-side.ts';
+import { buildOnce, MillraceProcess } from './millrace-process.ts';
+import { finishedJob, startProducerSide, stopProducerSide } from './producer-side.ts';
 import { createWorld, type World, type WorldOptions } from './world.ts';
 
 const FIXTURES = 'test/fixtures/isolated-jobs';
@@ -51,12 +51,7 @@ export async function startIsolatedSide({ environment, ...options }: WorldOption
       const { id } = await services.producer.enqueue({ tenant: 'default', job, payload, ...more });
       return id;
     },
-    finished: (id, ms = 60_000) =>
-      eventually(
-        () => services.inspector.job('default', id),
-        ({ state }) => FINISHED.has(state),
-        ms,
-      ),
+    finished: (id, ms = 60_000) => finishedJob(services, id, ms),
     effects: async (n) => {
       const query = sql<{ attempt: number }>`SELECT attempt FROM effects WHERE n = ${n}`;
       return (await query.execute(services.database)).rows.map(({ attempt }) => attempt);

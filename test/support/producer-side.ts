@@ -5,7 +5,9 @@ import { Deadline } from '../../src/lifecycle.ts';
 import { identify } from '../../src/local/processes.ts';
 import { createLogger } from '../../src/logger.ts';
 import { loadCatalog } from '../../src/queue/catalog.ts';
+import { FINISHED, type JobView } from '../../src/queue/job-view.ts';
 import { Services } from '../../src/services.ts';
+import { eventually } from './millrace-process.ts';
 import type { World } from './world.ts';
 
 export const FIXTURE_JOBS = join(import.meta.dirname, '..', 'fixtures', 'jobs');
@@ -32,4 +34,13 @@ export async function startProducerSide(
 
 export function stopProducerSide(services: Services): Promise<void> {
   return services.stop(Deadline.in(5000));
+}
+
+/** Wait until a job is finished, whichever way. */
+export function finishedJob({ inspector }: Services, id: string, ms: number): Promise<JobView> {
+  return eventually(
+    () => inspector.job('default', id),
+    ({ state }) => FINISHED.has(state),
+    ms,
+  );
 }
