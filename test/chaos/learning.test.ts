@@ -4,6 +4,7 @@ import { addEdit, differenceOf, EMPTY_SUMS, type Sums } from '../../src/profiles
 import type { Services } from '../../src/services.ts';
 import { buildOnce, endAll, eventually, MillraceProcess } from '../support/millrace-process.ts';
 import { REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
+import { randomFrom } from '../support/seeded-random.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const EDITS = 500;
@@ -29,17 +30,6 @@ afterAll(async () => {
   await stopProducerSide(services);
   await world.close();
 });
-
-/** Marsaglia's xorshift, so that a run can be repeated. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 test(`${EDITS} edits of one writer on ${WORKERS} workers under random kills: the profile is the replay of all edits`, async () => {
   const startWorker = () => new MillraceProcess('worker', { environment: world.environment, built: true });

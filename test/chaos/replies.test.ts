@@ -2,10 +2,11 @@
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Services } from '../../src/services.ts';
-import { faultsOf, lineOf, randomFrom, unreliable } from '../support/conversation-check.ts';
+import { faultsOf, lineOf, unreliable } from '../support/conversation-check.ts';
 import { buildOnce, endAll, eventually, MillraceProcess } from '../support/millrace-process.ts';
 import { type ModelServer, startModelServer } from '../support/model-server.ts';
 import { REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
+import { randomFrom } from '../support/seeded-random.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const LINES = 12;

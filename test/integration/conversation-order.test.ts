@@ -6,10 +6,11 @@ import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Catalog, loadCatalog } from '../../src/queue/catalog.ts';
 import { WorkerProcess } from '../../workers/worker.ts';
-import { faultsOf, lineOf, randomFrom, unreliable } from '../support/conversation-check.ts';
+import { faultsOf, lineOf, unreliable } from '../support/conversation-check.ts';
 import { eventually } from '../support/millrace-process.ts';
 import { type ModelServer, startModelServer } from '../support/model-server.ts';
 import { REAL_JOBS } from '../support/producer-side.ts';
+import { randomFrom } from '../support/seeded-random.ts';
 import { openWebSite, type WebSite } from '../support/web-site.ts';
 
 /** Share of the calls that fail. */

@@ -4,17 +4,6 @@ import type { Database } from '../../src/database/connection.ts';
 import type { Behaviour, ModelCall, ModelServer } from './model-server.ts';
 import { answerWith, beginStream, pieceOf, refuseWith } from './model-server.ts';
 
-/** Marsaglia's xorshift, so that a run can be repeated. */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
-
 /** The line of a call, which the test writes into the message: `<line>/<n>`. */
 export const lineOf = ({ asked }: ModelCall) => asked.split('/')[0] ?? '';
 
