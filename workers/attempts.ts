@@ -11,12 +11,13 @@ import type { Logger } from '../src/logger.ts';
 import { JOB_DEFAULTS } from '../src/queue/job.ts';
 import { failureText } from '../src/queue/job-view.ts';
 import type { Completion } from '../src/queue/queues.ts';
-import type { RunTools, TakenJob } from './attempt.ts';
+import type { RunTools } from './attempt.ts';
 import { type AttemptMeasure, AttemptMeasures } from './attempt-measures.ts';
 import { CompletedLines, lineFields } from './completed-lines.ts';
 import type { QueuedJob } from './consumer.ts';
 import { Ending } from './ending.ts';
 import { backoffMs, type Outcome, outcomeOf } from './outcome.ts';
+import { isLast, QueuedAttempt } from './queued-attempt.ts';
 import { runJob } from './run-job.ts';
 
 export interface AttemptsOptions {
@@ -62,7 +63,7 @@ export class Attempts {
     this.#begun += 1;
     const startedMs = this.#tools.clock();
     try {
-      const completion = await runJob(takenFrom(job, id), ending, this.#tools);
+      const completion = await runJob(new QueuedAttempt(job), ending, this.#tools);
       this.#tell(job, startedMs, undefined);
       return completion;
     } catch (error) {
@@ -81,16 +82,18 @@ export class Attempts {
     const runMs = nowMs - startedMs;
     const waitMs = Math.max(0, startedMs - dueMs(job));
     const outcome = why?.kind ?? 'completed';
-    const dead = outcome === 'dead' || (outcome === 'retry' && isLast(job));
-    const about = {
+    this.#measures.add({
       queue: this.#queue,
       // A name that no definition has may be anything: each would be a row of its own in the totals, for ever.
       job: this.#tools.catalog.findStored(job.name) === undefined ? UNKNOWN : job.name,
       tenant: job.data.tenant,
+      outcome,
+      waitMs,
+      runMs,
       endedAtMs: nowMs,
       first: job.attemptsStarted <= 1,
-    };
-    this.#measures.add({ ...about, outcome, waitMs, runMs, dead });
+      dead: outcome === 'dead' || (outcome === 'retry' && isLast(job)),
+    });
     if (why === undefined) {
       this.#completedLines.write(job, nowMs, runMs);
       return;
@@ -141,35 +144,7 @@ export class Attempts {
   }
 }
 
-function takenFrom(job: QueuedJob, id: string): TakenJob {
-  return {
-    id,
-    name: job.name,
-    data: job.data,
-    timestamp: job.timestamp,
-    failedAttempts: job.attemptsMade,
-    startedBefore: job.attemptsStarted > 1,
-    lastAttempt: isLast(job),
-    progress: (value) => job.updateProgress(value),
-    crashed: async () => {
-      const crashes = crashesOf(job) + 1;
-      await job.updateData({ ...job.data, crashes });
-      return crashes;
-    },
-  };
-}
-
 /** From when an attempt could have started. BullMQ forgets a job's delay when it is over; the envelope does not. */
 function dueMs({ timestamp, delay, data }: QueuedJob): number {
   return Math.max(timestamp + delay, typeof data.runAt === 'number' ? data.runAt : 0);
-}
-
-/** A job that a person has retried starts anew: it has no failed attempts, whatever its data remember. */
-function crashesOf({ data, attemptsMade }: QueuedJob): number {
-  return Math.min(data.crashes ?? 0, attemptsMade);
-}
-
-/** Is the job dead if this attempt fails? */
-function isLast(job: QueuedJob): boolean {
-  return job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
 }

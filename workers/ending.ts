@@ -12,7 +12,8 @@ export class Ending {
   #waiting: ((reason: Error) => void)[] | undefined;
   #signal: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #startClock = () => {};
+  #ms = 0;
+  #late: (() => Error) | undefined;
 
   /** End the attempt, unless it has ended already. */
   end(reason: Error): void {
@@ -25,17 +26,20 @@ export class Ending {
 
   /** End the attempt in `ms` milliseconds. */
   endIn(ms: number, reason: () => Error): void {
-    this.#startClock = () => {
-      this.#timer = setTimeout(() => this.end(reason()), ms);
-    };
-    this.#startClock();
+    this.#ms = ms;
+    this.#late = reason;
+    this.#startClock(reason);
+  }
+
+  #startClock(late: () => Error): void {
+    this.#timer = setTimeout(() => this.end(late()), this.#ms);
   }
 
   /** Take back the time that has passed since `endIn`; what is returned starts the clock, from the beginning. */
   stopClock(): () => void {
     this.settle();
     return () => {
-      if (this.#reason === undefined) this.#startClock();
+      if (this.#reason === undefined && this.#late !== undefined) this.#startClock(this.#late);
     };
   }
 

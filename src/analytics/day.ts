@@ -25,6 +25,20 @@ export function dayOf(at: Date | number): Day {
   return new Date(at).toISOString().slice(0, 10);
 }
 
+/** As `dayOf`, for moments that mostly lie in one day: it is written out once, not for each of them. */
+export function rememberingDayOf(): (atMs: number) => Day {
+  let last = '';
+  let fromMs = Number.NaN;
+  return (atMs) => {
+    // NaN is in no day: the first question finds none.
+    if (!(atMs >= fromMs && atMs < fromMs + DAY_MS)) {
+      last = dayOf(atMs);
+      fromMs = startOf(last).getTime();
+    }
+    return last;
+  };
+}
+
 /** The first moment of a day. */
 export function startOf(which: Day): Date {
   return new Date(`${which}T00:00:00.000Z`);

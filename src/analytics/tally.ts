@@ -13,7 +13,7 @@ import { isAppError, messageOf } from '../errors.ts';
 import { type Deadline, type Lifecycle, repeat, within } from '../lifecycle.ts';
 import type { Logger } from '../logger.ts';
 import { addBatch, type Batch, type DayCount, type JobCount } from './batches.ts';
-import { dayOf } from './day.ts';
+import { rememberingDayOf } from './day.ts';
 import { addTo } from './histogram.ts';
 import { WHOLE_SERVICE } from './source.ts';
 
@@ -57,6 +57,7 @@ export class Tally implements Lifecycle {
   readonly #logger: Logger;
   readonly #everyMs: number;
   readonly #clock: () => number;
+  readonly #dayOf = rememberingDayOf();
   readonly #ended = new AbortController();
   readonly #jobs = new Map<string, Growing<JobCount>>();
   readonly #usage = new Map<string, Growing<DayCount>>();
@@ -73,11 +74,12 @@ export class Tally implements Lifecycle {
   }
 
   /** An attempt has ended. May be handed on by itself. */
-  readonly attempt = ({ waitMs, runMs, endedAtMs, outcome, first, ...given }: TalliedAttempt): void => {
+  readonly attempt = (attempt: TalliedAttempt): void => {
+    const { waitMs, runMs, outcome, first } = attempt;
     // Both slept in a queue: a text that no table could hold must not stop the rest.
-    const tenant = fitting(given.tenant, TENANT) ?? WHOLE_SERVICE;
-    const job = fitting(given.job, JOB) ?? 'unknown';
-    const day = dayOf(endedAtMs);
+    const tenant = fitting(attempt.tenant, TENANT) ?? WHOLE_SERVICE;
+    const job = fitting(attempt.job, JOB) ?? 'unknown';
+    const day = this.#dayOf(attempt.endedAtMs);
     const key = `${tenant} ${day} ${job} ${outcome}`;
     const row = this.#jobs.get(key) ?? this.#newRow(this.#jobs, key, newJobCount(tenant, day, job, outcome));
     if (row === undefined) return;
@@ -90,7 +92,7 @@ export class Tally implements Lifecycle {
   readonly cacheRead = (outcome: string): void => {
     const kind = READS[outcome];
     if (kind === undefined) return;
-    const day = dayOf(this.#clock());
+    const day = this.#dayOf(this.#clock());
     const key = `${day} ${kind}`;
     const row = this.#usage.get(key) ?? this.#newRow(this.#usage, key, { tenant: WHOLE_SERVICE, day, kind, amount: 0 });
     if (row !== undefined) row.amount += 1;

@@ -4,6 +4,7 @@
  *   npm run bench:attempt        needs nothing: it builds, and starts its own stores; about two minutes
  *   npm run bench:attempt -- silent      with another level of logging than `info`
  *   npm run bench:attempt -- info FOLDER measures another build than `dist`
+ *   npm run bench:attempt -- info FOLDER EARLIER      and the bare job of an earlier build in the same rounds
  *
  * It measures what `npm run build` made: tsx adds a call to every closure. Every case has a queue of its own in one
  * process. In each round every queue is filled while it is paused, resumed and drained, one after the other: so a slow
@@ -18,7 +19,7 @@ import { rm } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { Worker } from 'bullmq';
+import { Job, Queue, Worker } from 'bullmq';
 import { z } from 'zod';
 import { migrateDatabase } from '../../src/database/migrate.ts';
 import { Deadline } from '../../src/lifecycle.ts';
@@ -26,19 +27,19 @@ import { startPostgres } from '../../src/local/postgres.ts';
 import { startRedis } from '../../src/local/redis.ts';
 import { jobIdFor } from '../../src/queue/envelope.ts';
 import type { JobDefinition } from '../../src/queue/job.ts';
-import type { MillraceQueue } from '../../src/queue/queues.ts';
 import type { Redis } from '../../src/redis/connections.ts';
 import { profile } from '../../src/resources.ts';
 import type { Services } from '../../src/services.ts';
 import type { RunTools } from '../../workers/attempt.ts';
+import type { QueuedJob } from '../../workers/consumer.ts';
 import { buildOnce } from '../support/millrace-process.ts';
 import { redisProgram, temporaryFolder } from '../support/stores.ts';
 
 /** What is measured, as built. */
-const [, , LEVEL = 'info', FOLDER] = process.argv;
+const [, , LEVEL = 'info', FOLDER, EARLIER] = process.argv;
 if (FOLDER === undefined) buildOnce();
 const DIST = FOLDER ?? join(import.meta.dirname, '..', '..', 'dist');
-const built = (path: string) => import(pathToFileURL(join(DIST, path)).href);
+const built = (path: string, folder = DIST) => import(pathToFileURL(join(folder, path)).href);
 const { loadConfig }: typeof import('../../src/config.ts') = await built('src/config.js');
 const { createLogger }: typeof import('../../src/logger.ts') = await built('src/logger.js');
 const { Catalog }: typeof import('../../src/queue/catalog.ts') = await built('src/queue/catalog.js');
@@ -47,18 +48,21 @@ const { closeRedis, connectRedis }: typeof import('../../src/redis/connections.t
   await built('src/redis/connections.js');
 const { envelopeSchema }: typeof import('../../src/queue/envelope.ts') = await built('src/queue/envelope.js');
 const { Metrics }: typeof import('../../src/monitoring/metrics.ts') = await built('src/monitoring/metrics.js');
+const { Tally }: typeof import('../../src/analytics/tally.ts') = await built('src/analytics/tally.js');
 const { CompletedLines }: typeof import('../../workers/completed-lines.ts') = await built('workers/completed-lines.js');
 const { Ending }: typeof import('../../workers/ending.ts') = await built('workers/ending.js');
 const { HandlerContext }: typeof import('../../workers/handler-context.ts') = await built('workers/handler-context.js');
 const { runJob }: typeof import('../../workers/run-job.ts') = await built('workers/run-job.js');
 const { WORKER_SETTINGS }: typeof import('../../workers/consumer.ts') = await built('workers/consumer.js');
-const { WorkerProcess }: typeof import('../../workers/worker.ts') = await built('workers/worker.js');
+const workerOf = async (folder: string): Promise<typeof import('../../workers/worker.ts').WorkerProcess> =>
+  (await built('workers/worker.js', folder)).WorkerProcess;
 
 const CONCURRENCY = 50;
 const ROUNDS = 11;
 const BARE_JOBS = 3000;
 const FULL_JOBS = 600;
 const RAW = 'raw';
+const BARE_EARLIER = 'bare-earlier';
 
 const print = (line: string) => void process.stdout.write(`${line}\n`);
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
@@ -123,32 +127,46 @@ function define(queue: string, spec: Spec): JobDefinition {
 
 let serial = 0;
 
-async function fill(queue: MillraceQueue, jobs: number): Promise<void> {
-  const name = `${queue.name}.run`;
-  for (let from = 0; from < jobs; from += 500) {
-    const requestedAt = Date.now();
-    await queue.addBulk(
-      Array.from({ length: Math.min(500, jobs - from) }, () => {
-        serial += 1;
-        return {
-          name,
-          data: { tenant: 'default', payload: { n: serial, text: 'x'.repeat(120) }, requestedAt, timeoutMs: 60_000 },
-          opts: {
-            jobId: jobIdFor('default', name, undefined, requestedAt),
-            attempts: 5,
-            timestamp: requestedAt,
-            backoff: { type: 'custom' },
-          },
-        };
-      }),
-    );
-  }
+const newPayload = () => {
+  serial += 1;
+  return { n: serial, text: 'x'.repeat(120) };
+};
+
+/** Adds this many jobs to a queue that is paused. */
+type Fill = (jobs: number) => Promise<void>;
+
+/** As the service stores them. */
+const enqueuing = (job: string, { producer }: Pick<Services, 'producer'>): Fill =>
+  inLots(async (jobs) => {
+    const requests = Array.from({ length: jobs }, () => ({ tenant: 'default', job, payload: newPayload() }));
+    await Promise.all(requests.map((request) => producer.enqueue(request)));
+  });
+
+/** As somebody without the service would: the payload alone, with the same options. */
+const adding = (queue: Queue): Fill =>
+  inLots(async (jobs) => {
+    const timestamp = Date.now();
+    const opts = { attempts: 5, timestamp, backoff: { type: 'custom' } };
+    const jobId = () => jobIdFor('default', `${queue.name}.run`, undefined, timestamp);
+    const one = () => ({ name: `${queue.name}.run`, data: newPayload(), opts: { ...opts, jobId: jobId() } });
+    await queue.addBulk(Array.from({ length: jobs }, one));
+  });
+
+function inLots(fill: Fill): Fill {
+  return async (jobs) => {
+    for (let from = 0; from < jobs; from += 500) await fill(Math.min(500, jobs - from));
+  };
 }
 
 interface Slice {
   readonly perSecond: number;
   readonly cpuUs: number;
   readonly redisUs: number;
+}
+
+interface Contender {
+  readonly queue: Pick<Queue, 'pause' | 'resume'>;
+  readonly fill: Fill;
 }
 
 /** Microseconds of CPU that Redis has used. */
@@ -158,9 +176,9 @@ async function redisCpuUs(redis: Redis): Promise<number> {
   return seconds.reduce((sum, each) => sum + each, 0) * 1e6;
 }
 
-async function drain(queue: MillraceQueue, redis: Redis, jobs: number): Promise<Slice> {
+async function drain({ queue, fill }: Contender, redis: Redis, jobs: number): Promise<Slice> {
   await queue.pause();
-  await fill(queue, jobs);
+  await fill(jobs);
   const done = count.of(jobs);
   const redisBefore = await redisCpuUs(redis);
   const startedMs = performance.now();
@@ -208,6 +226,36 @@ async function timeStep(step: () => unknown): Promise<number> {
   return median(times);
 }
 
+/** A whole attempt of a build, with what it measures, counts and logs: all but what BullMQ does. */
+async function wholeAttempt(folder: string, tools: RunTools, { database, redis }: Services) {
+  const { Attempts }: typeof import('../../workers/attempts.ts') = await built('workers/attempts.js', folder);
+  const own: typeof import('../../src/monitoring/metrics.ts') = await built('src/monitoring/metrics.js', folder);
+  const count: typeof import('../../src/analytics/tally.ts') = await built('src/analytics/tally.js', folder);
+  const metrics = new own.Metrics({ role: 'bench' });
+  const tally = new count.Tally({ database, logger: tools.logger });
+  metrics.stop();
+  const attempts = new Attempts({
+    queue: 'step',
+    tools,
+    logger: tools.logger,
+    measure: (attempt) => {
+      metrics.attempt(attempt);
+      tally.attempt(attempt);
+    },
+  });
+  const queue = new Queue('step', { connection: redis, skipVersionCheck: true, skipWaitingForReady: true });
+  const data = { tenant: 'default', payload: newPayload(), requestedAt: Date.now(), timeoutMs: 60_000 };
+  const job: QueuedJob = new Job(
+    queue,
+    'step.run',
+    data,
+    { attempts: 5 },
+    jobIdFor('default', 'step.run', undefined, 1),
+  );
+  const running = new Map();
+  return { step: () => attempts.run(running, job, ''), end: () => queue.close() };
+}
+
 async function reportSteps(services: Services): Promise<void> {
   const definition = define('step', { run: async () => null });
   const tools: RunTools = {
@@ -226,7 +274,20 @@ async function reportSteps(services: Services): Promise<void> {
   const id = jobIdFor('default', name, undefined, 1);
   const job = { id, name, data: envelope, timestamp: 1, failedAttempts: 0, startedBefore: false, lastAttempt: false };
   const taken = { ...job, progress: async () => {}, crashed: async () => 0 };
+  const whole = await wholeAttempt(DIST, tools, services);
+  const earlier = EARLIER === undefined ? undefined : await wholeAttempt(EARLIER, tools, services);
   const metrics = new Metrics({ role: 'bench' });
+  const tally = new Tally({ database: services.database, logger: tools.logger });
+  const measured = {
+    queue: 'step',
+    tenant: 'default',
+    job: name,
+    outcome: 'completed',
+    waitMs: 12,
+    runMs: 3,
+    first: true,
+    endedAtMs: Date.now(),
+  };
   const lines = new CompletedLines(tools.logger);
   const ending = new Ending();
   const startedAt = new Date(1);
@@ -251,9 +312,12 @@ async function reportSteps(services: Services): Promise<void> {
     'a signal, when asked for': () => new Ending().signal,
     context: () => new HandlerContext(attempt, async () => {}),
     'its logger, when asked for': () => new HandlerContext(attempt, async () => {}).logger,
-    metrics: () => metrics.attempt({ queue: 'step', job: name, outcome: 'completed', waitMs: 12, runMs: 3 }),
+    metrics: () => metrics.attempt(measured),
     'a completed line': () => lines.write(job, nextSecond(), 3),
+    'counted for analytics': () => tally.attempt(measured),
     'all of a bare attempt': () => runJob(taken, new Ending(), tools),
+    'the same, measured and told': whole.step,
+    ...(earlier !== undefined && { 'the same, earlier build': earlier.step }),
   };
   print('');
   print('step                            µs of CPU');
@@ -261,6 +325,8 @@ async function reportSteps(services: Services): Promise<void> {
     print(`${step.padEnd(30)}${(await timeStep(work)).toFixed(2).padStart(11)}`);
   }
   metrics.stop();
+  await whole.end();
+  await earlier?.end();
 }
 
 const folder = await temporaryFolder();
@@ -280,10 +346,16 @@ try {
   const destination = { write: (line: string) => void writeSync(sink, line) };
   const logger = createLogger({ level: LEVEL, role: 'worker', destination });
   const names = Object.keys(CASES);
-  const catalog = new Catalog([...names.map((name) => define(name, CASES[name] ?? {})), define(RAW, {})]);
   const row = { concurrency: CONCURRENCY, pace: { windowMs: 0, rateMs: 0 } };
-  const rows = Object.fromEntries(names.map((name) => [name, row]));
-  const worker = new WorkerProcess({ config, catalog, logger, queues: names, rows });
+  const rows = Object.fromEntries([...names, BARE_EARLIER].map((name) => [name, row]));
+  const open = async (folder: string, cases: readonly string[]) => {
+    const catalog = new Catalog(cases.map((name) => define(name, CASES[name] ?? {})));
+    const opened = new (await workerOf(folder))({ config, catalog, logger, queues: cases, rows });
+    await opened.start();
+    return opened;
+  };
+  const worker = await open(DIST, names);
+  const earlier = EARLIER === undefined ? undefined : await open(EARLIER, [BARE_EARLIER]);
   const connection = connectRedis({ url: config.REDIS_URL, role: 'worker', name: RAW, logger });
   const noop = async () => {
     count.one();
@@ -291,14 +363,23 @@ try {
   };
   const { QUEUE_PREFIX: prefix } = config;
   const raw = new Worker(RAW, noop, { ...WORKER_SETTINGS, connection, prefix, concurrency: CONCURRENCY });
-  await worker.start();
-  const slices = new Map<string, Slice[]>([RAW, ...names].map((name) => [name, []]));
+  const rawQueue = new Queue(RAW, { connection, prefix });
+  const contenders = new Map<string, Contender>([[RAW, { queue: rawQueue, fill: adding(rawQueue) }]]);
+  const contend = (name: string, { services }: typeof worker) => {
+    const fill = enqueuing(`${name}.run`, services);
+    contenders.set(name, { queue: services.queues.get(name), fill });
+  };
+  if (earlier !== undefined) contend(BARE_EARLIER, earlier);
+  for (const name of names) contend(name, worker);
+  const slices = new Map<string, Slice[]>([...contenders.keys()].map((name) => [name, []]));
   for (let round = 0; round <= ROUNDS; round++) {
     // Everybody comes first as often: what a slice leaves behind is paid by the next one.
     const turns = [...slices];
     for (const [name, own] of [...turns.slice(round % turns.length), ...turns.slice(0, round % turns.length)]) {
-      const jobs = name === RAW || name === 'bare' ? BARE_JOBS : FULL_JOBS;
-      const slice = await drain(worker.services.queues.get(name), worker.services.redis, jobs);
+      const contender = contenders.get(name);
+      if (contender === undefined) continue;
+      const jobs = name === RAW || name.startsWith('bare') ? BARE_JOBS : FULL_JOBS;
+      const slice = await drain(contender, worker.services.redis, jobs);
       // The first round warms up.
       if (round > 0) own.push(slice);
     }
@@ -310,6 +391,8 @@ try {
   report(slices);
   await reportSteps(worker.services);
   await raw.close();
+  await rawQueue.close();
+  await earlier?.stop(Deadline.in(10_000));
   await closeRedis(connection);
   await worker.stop(Deadline.in(10_000));
 } finally {

@@ -1,6 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addDays, day, dayOf, daysBetween, groupOf, groupsBetween, startOf } from '../../../src/analytics/day.ts';
+import {
+  addDays,
+  day,
+  dayOf,
+  daysBetween,
+  groupOf,
+  groupsBetween,
+  rememberingDayOf,
+  startOf,
+} from '../../../src/analytics/day.ts';
 
 const anyDay = fc
   .date({ min: new Date('2000-01-01'), max: new Date('2199-12-31'), noInvalidDate: true })
@@ -73,4 +82,12 @@ describe('a group', () => {
       ),
     );
   });
+});
+
+test('a day that is remembered is the same as one that is written out, whichever was asked for before', () => {
+  const remembering = rememberingDayOf();
+  const midnight = Date.UTC(2026, 10, 21);
+  for (const at of [midnight, midnight + 86_399_999, midnight + 86_400_000, midnight - 1, midnight, 0]) {
+    expect(remembering(at)).toBe(dayOf(at));
+  }
 });
