@@ -167,7 +167,8 @@ describe.concurrent('a process that breaks', () => {
     expect(view).toMatchObject({ state: 'dead', error: { code: 'attempt-timed-out' } });
     const ranMs = Date.parse(view.finishedAt ?? '') - Date.parse(view.startedAt ?? '');
     expect(ranMs).toBeGreaterThanOrEqual(3900);
-    expect(ranMs).toBeLessThan(9000);
+    // Far more than a busy machine needs: what is not ended runs for ever.
+    expect(ranMs).toBeLessThan(20_000);
   });
 
   test.each<[Misbehaviour, string]>([
@@ -182,7 +183,7 @@ describe.concurrent('a process that breaks', () => {
     await eventually(
       async () => isRunning(pid),
       (running) => !running,
-      5000,
+      15_000,
     );
   });
 });
