@@ -33,7 +33,7 @@ const MOST_PER_CALL = 50;
 interface Waiting extends CompletedJob {
   /** BullMQ's own way. */
   readonly alone: () => Promise<Completed>;
-  readonly settle: (completed: Completed | Promise<Completed>) => void;
+  readonly settle: (completed: Promise<Completed>) => void;
 }
 
 interface CompletionScript {
@@ -89,7 +89,7 @@ class BatchedCompletion {
     const answers = jobs.length === 1 ? [] : await this.#ask(jobs, finishedOn);
     for (const [place, { alone, settle }] of jobs.entries()) {
       const answer = answers[place] ?? null;
-      settle(answer === null ? alone() : { result: answer === 0 ? [] : raw2NextJobData(answer), finishedOn });
+      settle(answer === null ? alone() : completed(answer, finishedOn));
     }
   }
 
@@ -101,4 +101,9 @@ class BatchedCompletion {
       return [];
     }
   }
+}
+
+/** Rejects where the next job cannot be read, as BullMQ does: that is heard by the one that takes it, and by no other. */
+async function completed(answer: NonNullable<CompletionAnswer>, finishedOn: number): Promise<Completed> {
+  return { result: answer === 0 ? [] : raw2NextJobData(answer), finishedOn };
 }

@@ -278,6 +278,11 @@ const CASES: readonly Case[] = [
     alone: ['j-1'],
   },
   {
+    what: 'a next job whose options are no JSON',
+    given: running(3, range(7), ({ redis, key }) => redis.hset(key('j-4'), 'opts', '{')),
+    ends: ends(...range(3)),
+  },
+  {
     what: 'one job twice',
     given: running(2, range(3)),
     ends: ends('j-0', 'j-0', 'j-1'),
