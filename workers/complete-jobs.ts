@@ -110,8 +110,10 @@ local mark = false
 local function take(token)
   local held = paused or (concurrency and call('LLEN', active) >= concurrency)
   if #due > 0 then
-    promote(due)
+    -- Forgotten first: should it fail, the next call must not promote the same ones again.
+    local ids = due
     due, mark = {}, not held
+    promote(ids)
   end
   if held then return {0, 0, 0, 0} end
   local id = call('RPOPLPUSH', wait, active)

@@ -555,6 +555,22 @@ describe('completing jobs together', () => {
     expect(await redis.zrange(key('completed'), 0, '-1')).toEqual(range(3));
     expect(await redis.lrange(key('active'), 0, -1)).toEqual(['j-4', 'j-3', 'j-9']);
   });
+
+  test('a delayed job that is no hash is met once, and those due before it come once', async () => {
+    const { key, add } = stage();
+    await running(3, range(3))(stage());
+    for (const [place, id] of ['first', 'broken', 'last'].entries()) {
+      await add(id, { delay: 1000 });
+      await redis.zadd(key('delayed'), (NOW_MS - 5) * 0x1000 + place, id);
+    }
+    await redis.del(key('broken'));
+    await redis.set(key('broken'), 'tampered');
+    const together = backend(theirs.prefix, 20);
+    await Promise.all(range(3).map((id) => end(together, { id })));
+    expect(await redis.zrange(key('completed'), 0, '-1')).toEqual(range(3));
+    expect(await redis.lrange(key('active'), 0, -1)).toEqual(['first']);
+    expect(await redis.lrange(key('wait'), 0, -1)).toEqual([]);
+  });
 });
 
 /** Script calls since the statistics were reset. */
