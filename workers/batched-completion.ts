@@ -29,6 +29,8 @@ export interface BatchedCompletionOptions extends CompletionSettings {
 
 /** Jobs in one call at most, however many run at once: they hold Redis for about a millisecond. */
 const MOST_PER_CALL = 50;
+/** Characters of results in one call, unless one alone is longer: Redis copies each twice, for the job and its event. */
+const MOST_CHARACTERS = 1_000_000;
 
 interface Waiting extends CompletedJob {
   /** BullMQ's own way. */
@@ -79,10 +81,18 @@ class BatchedCompletion {
   readonly #send = (): void => {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (let from = 0; from < waiting.length; from += this.#most) {
-      void this.#sendBatch(waiting.slice(from, from + this.#most));
-    }
+    while (waiting.length > 0) void this.#sendBatch(waiting.splice(0, this.#fitting(waiting)));
   };
+
+  /** How many of the first ones go into one call. */
+  #fitting(waiting: readonly Waiting[]): number {
+    let characters = 0;
+    const over = waiting.findIndex(({ result }, place) => {
+      characters += result.length;
+      return place > 0 && (place >= this.#most || characters > MOST_CHARACTERS);
+    });
+    return over === -1 ? waiting.length : over;
+  }
 
   async #sendBatch(jobs: readonly Waiting[]): Promise<void> {
     const finishedOn = Date.now();

@@ -518,6 +518,18 @@ describe('completing jobs together', () => {
     expect(await redis.llen(`${ours.prefix}:${QUEUE}:active`)).toBe(40);
   });
 
+  test('sends long results in calls of about a million characters', async () => {
+    await running(5, range(9))(stage());
+    await copyPrefix(redis, theirs.prefix, ours.prefix);
+    const alone: string[] = [];
+    const together = backend(ours.prefix, 20, alone);
+    await redis.config('RESETSTAT');
+    await Promise.all(range(5).map((id) => end(together, { id, returned: 'x'.repeat(400_000) })));
+    expect(await scriptCalls()).toBe(3);
+    expect(alone).toEqual(['j-4']);
+    expect(await redis.zcard(`${ours.prefix}:${QUEUE}:completed`)).toBe(5);
+  });
+
   test('leaves a job that ends alone to BullMQ', async () => {
     await running(1, range(2))(stage());
     await copyPrefix(redis, theirs.prefix, ours.prefix);
