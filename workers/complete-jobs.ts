@@ -59,7 +59,8 @@ const QUEUE_KEYS = [
  *
  * What BullMQ does for each job and what shows only as a sum or by its last time (locks, sets, metrics, the marker) is
  * done once. That it is first read what each key holds is no accident: a key that is not what BullMQ made it fails the
- * call before anything is written.
+ * call before anything is written, and where a number is none, all or that one job is left to BullMQ. A call that failed
+ * half way would leave its jobs in no set.
  */
 export const COMPLETE_JOBS = `
 local call = redis.call
@@ -82,11 +83,16 @@ for _, set in ipairs({prioritized, marker}) do call('ZCARD', set) end
 for _, list in ipairs({wait, active, points}) do call('LLEN', list) end
 call('SCARD', stalled)
 call('XLEN', events)
-local counted = call('HMGET', metrics, 'prevTS', 'prevCount')
+local counted = call('HMGET', metrics, 'prevTS', 'prevCount', 'count')
+
+local function is_whole(value) return not value or value:find('^%d+$') end
+for _, value in ipairs({settings[2], settings[4], unpack(counted)}) do
+  if not is_whole(value) then return answers end
+end
 
 local function is_plain(key, token)
-  local fields = call('HMGET', key, 'timestamp', 'parentKey', 'parent', 'deid')
-  if not fields[1] or fields[2] or fields[3] or fields[4] then return false end
+  local fields = call('HMGET', key, 'timestamp', 'parentKey', 'parent', 'deid', 'atm')
+  if not fields[1] or fields[2] or fields[3] or fields[4] or not is_whole(fields[5]) then return false end
   return call('GET', key .. ':lock') == token
     and call('EXISTS', key .. ':dependencies', key .. ':unsuccessful') == 0
 end

@@ -278,6 +278,24 @@ const CASES: readonly Case[] = [
     alone: ['j-1'],
   },
   {
+    what: 'a job whose attempts are no number',
+    given: running(3, range(5), ({ redis, key }) => redis.hset(key('j-1'), 'atm', 'tampered')),
+    ends: ends(...range(3)),
+    alone: ['j-1'],
+  },
+  {
+    what: 'metrics that are no numbers',
+    given: running(3, range(5), ({ redis, key }) => redis.hset(key('metrics:completed'), 'count', 'tampered')),
+    ends: ends(...range(3)),
+    alone: range(3),
+  },
+  {
+    what: 'a most of events that is no number',
+    given: running(3, range(5), ({ redis, key }) => redis.hset(key('meta'), 'opts.maxLenEvents', 'tampered')),
+    ends: ends(...range(3)),
+    alone: range(3),
+  },
+  {
     what: 'a next job whose options are no JSON',
     given: running(3, range(7), ({ redis, key }) => redis.hset(key('j-4'), 'opts', '{')),
     ends: ends(...range(3)),
