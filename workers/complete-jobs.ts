@@ -56,6 +56,7 @@ const QUEUE_KEYS = [
 /**
  * KEYS: as QUEUE_KEYS. ARGV: what stands before the id in a job's key; now, the life of a lock and of completed jobs in
  * ms; the data points to keep; then id, token, result and 1 or 0 for the next one of each job. Returns an answer for each.
+ * Of delayed jobs that are due a call promotes a thousand, as each call of BullMQ does.
  *
  * What BullMQ does for each job and what shows only as a sum or by its last time (locks, sets, metrics, the marker) is
  * done once. That it is first read what each key holds is no accident: a key that is not what BullMQ made it fails the

@@ -574,6 +574,16 @@ describe('completing jobs together', () => {
     expect(await redis.zrange(`${ours.prefix}:${QUEUE}:completed`, 0, '-1')).toEqual(range(4));
   });
 
+  test('a call that is sent again after it was carried out changes nothing', async () => {
+    await running(3, range(9))(stage());
+    const together = backend(theirs.prefix, 20);
+    await Promise.all(range(3).map((id) => end(together, { id })));
+    const before = await contents(redis, theirs.prefix);
+    const again = await Promise.all(range(3).map((id) => end(together, { id })));
+    expect(again).toEqual(range(3).map((id) => `Error: Missing lock for job ${id}. moveToFinished`));
+    expect(await contents(redis, theirs.prefix)).toEqual(before);
+  });
+
   test('a next job that is no hash keeps nobody from ending', async () => {
     const { key } = stage();
     await running(3, range(5))(stage());
