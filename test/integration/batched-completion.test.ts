@@ -574,6 +574,21 @@ describe('completing jobs together', () => {
     expect(await redis.zrange(`${ours.prefix}:${QUEUE}:completed`, 0, '-1')).toEqual(range(4));
   });
 
+  test('ends jobs, and takes the next ones, though Redis is full', async () => {
+    await running(3, range(6))(stage());
+    await copyPrefix(redis, theirs.prefix, ours.prefix);
+    const alone: string[] = [];
+    const [one, together] = [backend(theirs.prefix, 0), backend(ours.prefix, 20, alone)];
+    await redis.config('SET', 'maxmemory', '1');
+    const our = await Promise.all(range(3).map((id) => end(together, { id })));
+    const their: unknown[] = [];
+    for (const id of range(3)) their.push(await end(one, { id }));
+    await redis.config('SET', 'maxmemory', '0');
+    expect(our).toEqual(their);
+    expect(alone).toEqual([]);
+    expect(await contents(redis, ours.prefix)).toEqual(await contents(redis, theirs.prefix));
+  });
+
   test('a call that is sent again after it was carried out changes nothing', async () => {
     await running(3, range(9))(stage());
     const together = backend(theirs.prefix, 20);
