@@ -80,8 +80,7 @@ async function form(nodes: readonly RedisNode[]): Promise<void> {
     await nodes[MASTERS + index]?.with((client) => client.cluster('REPLICATE', id));
   }
   await all(nodes, 'the state of the Cluster', (client) => factOf(client, 'cluster_state'), 'ok');
-  const link = async (client: Redis) => /master_link_status:(\w+)/.exec(await client.info('replication'))?.[1] ?? '';
-  await all(nodes.slice(MASTERS), 'the link to the master', link, 'up');
+  await all(nodes.slice(MASTERS), 'the link to the master', linkOf, 'up');
   // A replica that nobody has heard of yet would not be chosen.
   const replicas = async (client: Redis) =>
     String((await slotsOf(client)).filter(([, , ...owners]) => owners.length > 1).length);
@@ -96,6 +95,10 @@ async function all(nodes: readonly RedisNode[], what: string, ask: (client: Redi
       () => node.with(ask),
       (answer) => answer === right,
     );
+}
+
+async function linkOf(replica: Redis): Promise<string> {
+  return /master_link_status:(\w+)/.exec(await replica.info('replication'))?.[1] ?? '';
 }
 
 async function factOf(client: Redis, name: string): Promise<string> {
@@ -129,7 +132,10 @@ async function failOver(nodes: readonly RedisNode[], master: RedisNode): Promise
       const [role, , port] = (await client.call('ROLE')) as unknown[];
       return role === 'slave' && port === master.port;
     });
-    if (isReplica) return void (await node.with((client) => client.cluster('FAILOVER')));
+    if (!isReplica) continue;
+    // One that is still being filled takes the order, and drops it silently after 5 s.
+    await all([node], 'the link to the master', linkOf, 'up');
+    return void (await node.with((client) => client.cluster('FAILOVER')));
   }
   throw new Error(`No replica of ${master.port} is there.`);
 }
