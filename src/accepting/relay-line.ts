@@ -1,8 +1,12 @@
 /**
  * What the relay has before it: entries in the order of the journal, the next ones in memory, the rest on disk.
  *
- * Promises: `next` never gives an entry before one with a lower number; memory holds at most `MOST_HELD` entries ahead,
- * and what came while it was full, or while an earlier part was on disk, is read back when its turn comes.
+ *   given out │ held │ gap: read back from the journal │ latest
+ *
+ * A gap opens when more comes than is held, and when entries come into the journal by themselves: a file that was
+ * rewritten, an orphan. Promises: `next` never gives an entry before one with a lower number; whoever waits for an entry
+ * behind a gap is still known when its turn comes, so that a short gap costs nobody an answer; memory holds at most
+ * `MOST_HELD` entries on either side of it.
  */
 
 import type { Journal } from '../journal/journal.ts';
@@ -33,6 +37,8 @@ export class RelayLine {
   #held: RelayItem[] = [];
   /** Every entry below is in `#held`, or was given out. */
   #end: number;
+  /** The newest entries, behind the gap, without one between them; empty when there is no gap, or the rest is on disk too. */
+  #latest: RelayItem[] = [];
   #reading: Promise<void> | undefined;
 
   constructor(journal: Journal) {
@@ -45,7 +51,7 @@ export class RelayLine {
     return this.#held[0]?.number ?? this.#end;
   }
 
-  /** Entries in memory. */
+  /** Entries in memory that are next. */
   get held(): number {
     return this.#held.length;
   }
@@ -55,11 +61,17 @@ export class RelayLine {
     return this.#end < this.#journal.end;
   }
 
-  /** An entry has just come into the journal: hold it if nothing before it is missing. */
+  /** An entry has just come into the journal. */
   append(item: RelayItem): void {
-    if (item.number !== this.#end || this.#held.length >= MOST_HELD) return;
-    this.#held.push(item);
-    this.#end = item.number + 1;
+    if (item.number === this.#end && this.#held.length < MOST_HELD) {
+      this.#held.push(item);
+      this.#end = item.number + 1;
+    } else {
+      const last = this.#latest.at(-1);
+      // What is forgotten here is read back: it is on disk, or on its way there.
+      if (last?.number !== item.number - 1 || this.#latest.length >= MOST_HELD) this.#latest = [];
+      this.#latest.push(item);
+    }
   }
 
   /** Give out at most `most` entries, in order; empty when none is held. */
@@ -89,7 +101,14 @@ export class RelayLine {
 
   async #read(): Promise<void> {
     const { entries, next } = await this.#journal.read(this.#end);
-    this.#held.push(...entries.filter(({ handed }) => !handed));
-    this.#end = next;
+    const end = Math.min(next, this.#latest[0]?.number ?? next);
+    this.#held = this.#held.concat(entries.filter(({ handed, number }) => !handed && number < end));
+    this.#end = end;
+    const last = this.#latest.at(-1);
+    if (last === undefined || this.#latest[0]?.number !== end) return;
+    // Nothing is missing any more.
+    this.#held = this.#held.concat(this.#latest);
+    this.#end = last.number + 1;
+    this.#latest = [];
   }
 }

@@ -5,7 +5,7 @@ import { PendingJobs } from '../../../src/accepting/pending-jobs.ts';
 import type { PreparedJob } from '../../../src/accepting/prepared-job.ts';
 import { Relay } from '../../../src/accepting/relay.ts';
 import { Deadline } from '../../../src/lifecycle.ts';
-import { journalFolder, openJournal } from '../../support/journal-folder.ts';
+import { entry, journalFolder, openJournal } from '../../support/journal-folder.ts';
 import { type Latch, latch } from '../../support/latch.ts';
 
 const ID = `learning_${'a'.repeat(64)}`;
@@ -23,7 +23,7 @@ const asked = (id = ID) =>
   }) as unknown as PreparedJob;
 
 /** A relay whose queues take what comes, one call at a time when `gates` are given; `passed` is what reached them. */
-async function relaying(gates: Latch[] = []) {
+async function relaying(gates: Latch[] = [], clock = Date.now) {
   const journal = await openJournal(await journalFolder());
   const passed: string[] = [];
   const begun = latch();
@@ -44,11 +44,12 @@ async function relaying(gates: Latch[] = []) {
     beforeResuming: async () => {},
     onHanded: () => {},
     logger: pino({ level: 'silent' }),
+    clock,
   };
   const relay = new Relay(stands as unknown as ConstructorParameters<typeof Relay>[0]);
   await relay.start();
   onTestFinished(() => relay.stop(Deadline.in(5000)));
-  return { relay, passed, passing: begun.opened };
+  return { relay, journal, passed, passing: begun.opened };
 }
 
 describe('a job that was asked for twice and is cancelled', () => {
@@ -78,5 +79,18 @@ describe('a job that was asked for twice and is cancelled', () => {
     gate.open();
     await Promise.all([first, held, second]);
     expect(relay.isDoubtful(ID)).toBe(false);
+  });
+});
+
+describe('whoever waits for an answer while entries come into the journal by themselves', () => {
+  it('is told as soon as the job is in its queue', async () => {
+    // No time passes: nobody gives up waiting.
+    const { relay, journal, passed } = await relaying([], () => 1_700_000_000_000);
+    await relay.take(asked());
+    const rewritten = journal.adopt([{ number: 0, entry: entry(1), handed: true }]);
+    const behind = [1, 2, 3].map((n) => `learning_${n.toString(16).repeat(64)}`);
+    expect(await Promise.all(behind.map((id) => relay.take(asked(id))))).toEqual(['handed', 'handed', 'handed']);
+    expect(passed).toEqual([ID, ...behind]);
+    await rewritten;
   });
 });
