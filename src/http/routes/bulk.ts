@@ -4,7 +4,7 @@ import type { Producer } from '../../accepting/producer.ts';
 import { AppError } from '../../errors.ts';
 import type { Enqueued } from '../../queue/enqueue-request.ts';
 import { type BatchRequest, type BatchRoute, defineBatchRoute } from '../route.ts';
-import { enqueueRequest, listedJob } from './job-body.ts';
+import { acceptedJob, enqueueRequest, listedJob } from './job-body.ts';
 
 /** Jobs in one list. */
 const MOST_JOBS = 1000;
@@ -30,10 +30,8 @@ export function bulkRoutes({ producer }: { readonly producer: Pick<Producer, 'en
       noun: 'job',
       item: listedJob,
       admit: refuseSharedKey,
-      handleItem: async ({ idempotencyKey, ...body }, request) => {
-        const { status: _status, ...job } = await producer.enqueue(enqueueRequest(body, request, idempotencyKey));
-        return job;
-      },
+      handleItem: async (body, request) =>
+        acceptedJob(await producer.enqueue(enqueueRequest(body, request, body.idempotencyKey))),
     }),
     defineBatchRoute({
       method: 'POST',
@@ -44,8 +42,8 @@ export function bulkRoutes({ producer }: { readonly producer: Pick<Producer, 'en
       noun: 'job',
       item: listedJob,
       admit: refuseSharedKey,
-      handleItem: async ({ idempotencyKey, ...body }, request): Promise<Pick<Enqueued, 'id' | 'state'>> => {
-        const { id, state } = await producer.enqueue(enqueueRequest(body, request, idempotencyKey));
+      handleItem: async (body, request): Promise<Pick<Enqueued, 'id' | 'state'>> => {
+        const { id, state } = await producer.enqueue(enqueueRequest(body, request, body.idempotencyKey));
         return { id, state };
       },
     }),

@@ -9,7 +9,7 @@ import { queueOfJobId } from '../../queue/envelope.ts';
 import type { Inspector } from '../../queue/inspector.ts';
 import { FINISHED } from '../../queue/job-view.ts';
 import { defineRoute, type Route, type RouteAnswer, type RouteRequest } from '../route.ts';
-import { enqueueRequest, jobBody, KEY, WRONG_KEY } from './job-body.ts';
+import { acceptedJob, enqueueRequest, jobBody, KEY, WRONG_KEY } from './job-body.ts';
 
 /** Seconds that a caller may wait for a job. */
 const LONGEST_WAIT_S = 60;
@@ -17,8 +17,8 @@ const LONGEST_WAIT_S = 60;
 const waitQuery = z.strictObject({ wait: z.coerce.number().min(0).max(LONGEST_WAIT_S).optional() });
 
 /** 202 with the place to look, the same for every repeat of a request. */
-export function accepted({ status: _status, ...job }: Enqueued): RouteAnswer {
-  return { status: 202, body: job, headers: { Location: `/v1/jobs/${job.id}` } };
+export function accepted(enqueued: Enqueued): RouteAnswer {
+  return { status: 202, body: acceptedJob(enqueued), headers: { Location: `/v1/jobs/${enqueued.id}` } };
 }
 
 /** The caller's Idempotency-Key. Throws `invalid-input` when it is not 1–255 printable ASCII characters. */
@@ -49,8 +49,8 @@ export function jobRoutes({ producer, inspector, completions }: JobRoutesOptions
         const { body, requestId, namedByCaller } = request;
         // What a caller has named may name another request as well: only a number of ours is the job's too.
         const number = namedByCaller ? undefined : requestId;
-        const asked = enqueueRequest(body, request, idempotencyKeyOf(request));
-        return accepted(await producer.enqueue({ ...asked, number }));
+        const asked = enqueueRequest(body, request, idempotencyKeyOf(request), number);
+        return accepted(await producer.enqueue(asked));
       },
     }),
     defineRoute({
