@@ -88,13 +88,14 @@ export class Relay implements Lifecycle {
   /** Accept a job. Throws `journal-full` or `journal-unwritable`; then nothing may be relied on. */
   take(job: PreparedJob): Promise<Taken> {
     this.#pending.refuseWhenFull();
+    // First in this turn: the queue need not wait until the disk has been asked.
+    this.wake();
     const entry = entryOf(job);
     const { number, group } = this.#journal.add(entry);
     this.#pending.add(entry.id, number);
     if (this.#halted !== undefined) this.#pending.fallBehind();
     const ticket = this.#tickets.issue(group, () => this.#pending.remove(group.from(group.first)));
     this.#line.append({ number, entry, handed: false, ticket });
-    this.wake();
     return ticket.answered;
   }
 
