@@ -1,7 +1,7 @@
 /**
  * Contenders in turn, round by round, so that what the machine does meanwhile meets them all alike.
  *
- * Promises: each gets one turn that does not count, then one a round, the order turned by one each round. One that
+ * Promises: each gets its turns that do not count, then one a round, the order turned by one each round. One that
  * fails is told with its reason and takes no further part; the others go on.
  */
 
@@ -28,8 +28,8 @@ export interface SectionForm {
 
 export interface RoundsOptions {
   readonly rounds: number;
-  /** No turn that does not count: for what is the same every time. */
-  readonly cold?: boolean;
+  /** Turns that do not count, before those that do; default 1. None for what is the same every time. */
+  readonly warmUps?: number;
   /** Clear away what the round left, before the next one. */
   readonly afterRound?: () => Promise<void>;
   readonly say: (line: string) => void;
@@ -55,12 +55,12 @@ export async function inRounds(
 export async function allInRounds(
   forms: readonly SectionForm[],
   contenders: readonly Contender<Readonly<Record<string, Sample>>>[],
-  { rounds, cold = false, afterRound, say }: RoundsOptions,
+  { rounds, warmUps = 1, afterRound, say }: RoundsOptions,
 ): Promise<Section[]> {
   const turns = new Map<string, Readonly<Record<string, Sample>>[]>(contenders.map(({ name }) => [name, []]));
   const failures = new Map<string, string>();
-  for (let round = cold ? 1 : 0; round <= rounds; round++) {
-    const first = round % contenders.length;
+  for (let round = 1 - warmUps; round <= rounds; round++) {
+    const first = (round + warmUps) % contenders.length;
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
       const { name } = contender;
       if (failures.has(name)) continue;
@@ -69,7 +69,7 @@ export async function allInRounds(
         await contender.rest?.();
         if (round > 0) turns.get(name)?.push(samples);
         const values = forms.map(({ id, compared }) => (samples[id]?.[compared] ?? Number.NaN).toFixed(2));
-        say(`${forms[0]?.id} ${round === 0 ? 'warm-up' : `${round}/${rounds}`}  ${name}: ${values.join(' · ')}`);
+        say(`${forms[0]?.id} ${round <= 0 ? 'warm-up' : `${round}/${rounds}`}  ${name}: ${values.join(' · ')}`);
       } catch (error) {
         failures.set(name, messageOf(error));
         say(`${forms[0]?.id}  ${name} FAILED: ${messageOf(error)}`);

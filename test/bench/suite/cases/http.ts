@@ -10,6 +10,8 @@ import type { Section } from '../samples.ts';
 import { USUAL } from '../targets.ts';
 
 const CONNECTIONS = [64, 256];
+/** Turns until nobody becomes faster any more: by then each process has answered some 50,000 requests. */
+const WARM_UPS = 3;
 
 export const httpCase: Case = async (stage) => {
   const [redis, cache, postgres] = await Promise.all([stage.redis(), stage.cache(), stage.postgres()]);
@@ -63,7 +65,7 @@ export const httpCase: Case = async (stage) => {
     const afterRound = async () => {
       await Promise.all(ours.map(([, service]) => service.clear()));
     };
-    return inRounds(form, contenders, { ...roundsOf(stage), afterRound });
+    return inRounds(form, contenders, { ...roundsOf(stage), warmUps: sized(stage, WARM_UPS, 1), afterRound });
   };
   const sections: Section[] = [];
   for (const connections of CONNECTIONS) sections.push(await at(connections));

@@ -10,6 +10,12 @@ import type { Stage } from '../stage.ts';
 import { RAW } from '../targets.ts';
 
 const SLOW = 100;
+/**
+ * Jobs that everybody does first, and ours a second at which they come: at 100 a second it takes minutes until what runs
+ * is compiled, and a service runs for days.
+ */
+const FIRST_JOBS = 20_000;
+const FIRST_RATE = 2500;
 /** Milliseconds that the last jobs of a slice may take to be reported. */
 const LATE_MS = 20_000;
 
@@ -80,9 +86,13 @@ export const latencyCase: Case = async (stage) => {
   await Promise.all([raw.producer.call('open', place), raw.worker.call('open', place)]);
   await raw.worker.call('work', CONCURRENCY);
   const ours = await openOurs(stage, { redis, cache, postgres });
+  const firstJobs = sized(stage, FIRST_JOBS, 2000);
+  await saturation(raw, firstJobs);
+  await ours(FIRST_RATE, Math.ceil(firstJobs / FIRST_RATE));
   const peers = await openPeers(stage, { redis, postgres });
   for (const peer of peers) {
     await peer.worker.call('work', CONCURRENCY);
+    await saturation(peer, firstJobs);
     freeze(peer);
   }
 
@@ -97,6 +107,7 @@ export const latencyCase: Case = async (stage) => {
       compared: 'p50Ms',
       notes: [
         'Ours comes over HTTP, the others from inside their producer.',
+        `Everybody has done ${firstJobs.toLocaleString('en')} jobs before.`,
         'pg-boss is asked every 2 ms here; its own worker asks every half second at most.',
       ],
     },

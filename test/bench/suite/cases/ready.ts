@@ -57,7 +57,7 @@ export const readyCase: Case = async (stage) => {
       npmStart('first'),
       npmStart('again'),
     ],
-    { ...roundsOf(stage), cold: true },
+    { ...roundsOf(stage), warmUps: 0 },
   );
   return [section];
 };

@@ -50,7 +50,7 @@ export const streamCase: Case = async (stage) => {
       notes: ['"RSS at 20 %" is the most in the first fifth of the request: what grows afterwards is not flat.'],
     },
     [{ name: 'ours', slice }],
-    { rounds: 1, cold: true, say: (text) => bench.say(text) },
+    { rounds: 1, warmUps: 0, say: (text) => bench.say(text) },
   );
   const seconds = sized(stage, 2, 1);
   const single = (service: Millrace) => () =>
