@@ -4,29 +4,23 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isAppError } from '../../src/errors.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Breaker } from '../../src/redis/breaker.ts';
-import { closeRedis, connectRedis, redisReady, type ScriptedRedis } from '../../src/redis/connections.ts';
+import { closeRedis, connectRedis, redisReady } from '../../src/redis/connections.ts';
 import { literal, scanKeys } from '../../src/redis/key-scan.ts';
+import { type OwnRedis, startOwnRedis } from '../support/own-redis.ts';
 import { startRedisCluster } from '../support/redis-cluster.ts';
-import { type PrivateStore, startPrivateRedis } from '../support/stores.ts';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
 
-let store: PrivateStore;
-let redis: ScriptedRedis;
-let breaker: Breaker;
+let own: OwnRedis;
+let redis: OwnRedis['redis'];
+let breaker: OwnRedis['breaker'];
 
 beforeEach(async () => {
-  store = await startPrivateRedis();
-  redis = connectRedis({ url: store.url, role: 'producer', name: 'scan', logger });
-  breaker = new Breaker({ name: 'redis', client: redis, logger });
-  await redisReady(redis, 5000);
+  own = await startOwnRedis();
+  ({ redis, breaker } = own);
 });
 
-afterEach(async () => {
-  await breaker.stop();
-  await closeRedis(redis);
-  await store.stop();
-});
+afterEach(() => own.stop());
 
 /** Every key found; `step` is called after each page. */
 async function find(pattern: string, signal = new AbortController().signal, step = async () => {}): Promise<string[]> {
@@ -68,9 +62,9 @@ describe('a scan', () => {
 
   test('is refused when Redis goes away in the middle', async () => {
     await fill(3000);
-    const error = await find('cache:*', undefined, () => store.kill()).catch((cause: unknown) => cause);
+    const error = await find('cache:*', undefined, () => own.store.kill()).catch((cause: unknown) => cause);
     expect(isAppError(error, 'store-unavailable')).toBe(true);
-    await store.restart();
+    await own.store.restart();
   });
 });
 

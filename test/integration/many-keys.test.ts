@@ -5,10 +5,8 @@ import { createLogger } from '../../src/logger.ts';
 import { jobIdFor } from '../../src/queue/envelope.ts';
 import { FinishedJobs } from '../../src/queue/finished-jobs.ts';
 import { StrayJobs } from '../../src/queue/stray-jobs.ts';
-import { Breaker } from '../../src/redis/breaker.ts';
-import { closeRedis, connectRedis, redisReady, type ScriptedRedis } from '../../src/redis/connections.ts';
 import type { Expirable } from '../../src/removal.ts';
-import { type PrivateStore, startPrivateRedis } from '../support/stores.ts';
+import { type OwnRedis, startOwnRedis } from '../support/own-redis.ts';
 
 const logger = createLogger({ level: 'silent', role: 'test' });
 const DAY_MS = 86_400_000;
@@ -19,22 +17,16 @@ const KEYS = 2 * QUEUES.length * JOBS_EACH;
 const JOB = /_[0-9a-f]{64}/;
 const LONG_LOG_LINES = 50_000;
 
-let store: PrivateStore;
-let redis: ScriptedRedis;
-let breaker: Breaker;
+let own: OwnRedis;
+let redis: OwnRedis['redis'];
+let breaker: OwnRedis['breaker'];
 
 beforeEach(async () => {
-  store = await startPrivateRedis();
-  redis = connectRedis({ url: store.url, role: 'producer', name: 'removal', logger });
-  breaker = new Breaker({ name: 'redis', client: redis, logger });
-  await redisReady(redis, 5000);
+  own = await startOwnRedis();
+  ({ redis, breaker } = own);
 });
 
-afterEach(async () => {
-  await breaker.stop();
-  await closeRedis(redis);
-  await store.stop();
-});
+afterEach(() => own.stop());
 
 /** Jobs that ended two days ago; `listed`: among the completed ones of their queue, as it should be. */
 async function fill(listed: boolean): Promise<void> {
