@@ -6,6 +6,7 @@
  */
 
 import { type Migration, Migrator, sql } from 'kysely';
+import { hasCode } from '../errors.ts';
 import { connectDatabase } from './connection.ts';
 import * as firstTables from './migrations/0001-first-tables.ts';
 import * as outbox from './migrations/0002-outbox.ts';
@@ -28,6 +29,10 @@ const MIGRATIONS: Record<string, Migration> = {
   '0004-mail': mail,
 };
 
+/** What PostgreSQL says of a schema, or a table, that is not there. */
+const VANISHED = ['3F000', '42P01'];
+const MOST_TRIES = 10;
+
 /** Create the schema if it is missing and run what has not run in it. */
 export async function migrateDatabase({ url, schema }: { url: string; schema: string }): Promise<void> {
   const database = connectDatabase({ url, schema, poolSize: 2, name: 'migrate' });
@@ -38,9 +43,20 @@ export async function migrateDatabase({ url, schema }: { url: string; schema: st
       provider: { getMigrations: async () => MIGRATIONS },
       migrationTableSchema: schema,
     });
-    const { error } = await migrator.migrateToLatest();
-    if (error !== undefined) throw error;
+    await latest(migrator);
   } finally {
     await database.destroy();
+  }
+}
+
+/**
+ * Kysely first looks at every table of the database, in all its schemas: one that somebody else drops meanwhile fails the
+ * look, and says nothing about ours. A migration that fails is undone, so trying again is harmless.
+ */
+async function latest(migrator: Migrator): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const { error } = await migrator.migrateToLatest();
+    if (error === undefined) return;
+    if (tries === MOST_TRIES || !hasCode(error, ...VANISHED)) throw error;
   }
 }
