@@ -4,6 +4,7 @@
  * Each level has a Redis, a web process and a worker of its own, so that a round meets all levels within seconds.
  */
 
+import type { Environment } from '../../../../src/config.ts';
 import { type Case, roundsOf, sized } from '../bench.ts';
 import { HttpLoad } from '../http-load.ts';
 import { type JobExtras, Millrace } from '../millrace.ts';
@@ -14,7 +15,9 @@ import type { Section } from '../samples.ts';
 import { Stage } from '../stage.ts';
 
 const LOWEST = 1000;
-const LEVELS = [LOWEST, 10_000, 100_000, 1_000_000];
+/** At this one two are enough: each has a backlog of its own. */
+const LARGEST = 1_000_000;
+const LEVELS = [LOWEST, 10_000, 100_000, LARGEST];
 const DAY_MS = 86_400_000;
 const PRIORITY = 10;
 
@@ -30,13 +33,13 @@ interface Kind {
 
 const PLAIN = { line: 'wait', extras: {} } as const;
 const KINDS: readonly Kind[] = [
-  { id: 'plain', about: 'plain jobs', line: 'wait', measured: PLAIN, most: 1_000_000 },
+  { id: 'plain', about: 'plain jobs', line: 'wait', measured: PLAIN, most: LARGEST },
   {
     id: 'prioritised',
     about: 'prioritised jobs',
     line: 'prioritized',
     measured: { line: 'prioritized', extras: { priority: PRIORITY } },
-    most: 1_000_000,
+    most: LARGEST,
   },
   // They lie in a set of their own: the question is what they do to the plain ones beside them.
   { id: 'delayed', about: 'delayed jobs, plain ones measured', line: 'delayed', measured: PLAIN, most: 100_000 },
@@ -64,15 +67,21 @@ export const backlogCase: Case = async (stage) => {
 async function besideBacklog(stage: Stage, kind: Kind): Promise<Section[]> {
   const { bench } = stage;
   const [cache, postgres] = await Promise.all([stage.cache(), stage.postgres()]);
-  const highest = Math.min(kind.most, sized(stage, 1_000_000, 10_000));
+  const highest = Math.min(kind.most, sized(stage, LARGEST, 10_000));
   const competitors: Competitor[] = [];
   for (const level of LEVELS.filter((each) => each <= highest)) {
     bench.say(`backlog of ${level.toLocaleString('en')} ${kind.about}`);
     const redis = await stage.redis();
     const { extras } = kind.measured;
-    const ours = await Millrace.start(stage, { redis, cache, postgres, name: `level-${level}` });
-    const raw = await rawPlayer(stage, { redisUrl: redis.url, redis: redis.pid(), name: 'raw', extras });
-    const players = { ours: ourPlayer(ours, new HttpLoad(stage), redis.pid(), extras), raw };
+    const ours = async (name: string, environment: Environment = {}) => {
+      const service = await Millrace.start(stage, { redis, cache, postgres, name: `${name}-${level}`, environment });
+      return ourPlayer(service, new HttpLoad(stage), redis.pid(), extras);
+    };
+    const players = {
+      ours: await ours('level'),
+      ...(level < LARGEST && { 'ours, ACCEPT=redis,': await ours('direct', { ACCEPT: 'redis' }) }),
+      raw: await rawPlayer(stage, { redisUrl: redis.url, redis: redis.pid(), name: 'raw', extras }),
+    };
     for (const [who, player] of Object.entries(players)) {
       await prepare(player, kind.measured.line);
       await fill(player, kind, level);
