@@ -6,7 +6,7 @@
  * A gap opens when more comes than is held, and when entries come into the journal by themselves: a file that was
  * rewritten, an orphan. Promises: `next` never gives an entry before one with a lower number; whoever waits for an entry
  * behind a gap is still known when its turn comes, so that a short gap costs nobody an answer; memory holds at most
- * `MOST_HELD` entries on either side of it.
+ * `MOST_HELD` entries of those that come on either side of it, and what is in memory is not read again.
  */
 
 import type { Journal } from '../journal/journal.ts';
@@ -100,15 +100,19 @@ export class RelayLine {
   }
 
   async #read(): Promise<void> {
-    const { entries, next } = await this.#journal.read(this.#end);
-    const end = Math.min(next, this.#latest[0]?.number ?? next);
-    this.#held = this.#held.concat(entries.filter(({ handed, number }) => !handed && number < end));
-    this.#end = end;
+    if (this.#latest[0]?.number !== this.#end) await this.#readMissing();
     const last = this.#latest.at(-1);
-    if (last === undefined || this.#latest[0]?.number !== end) return;
+    if (last === undefined || this.#latest[0]?.number !== this.#end) return;
     // Nothing is missing any more.
     this.#held = this.#held.concat(this.#latest);
     this.#end = last.number + 1;
     this.#latest = [];
+  }
+
+  async #readMissing(): Promise<void> {
+    const { entries, next } = await this.#journal.read(this.#end);
+    const end = Math.min(next, this.#latest[0]?.number ?? next);
+    this.#held = this.#held.concat(entries.filter(({ handed, number }) => !handed && number < end));
+    this.#end = end;
   }
 }

@@ -66,6 +66,20 @@ describe('the line of a relay', () => {
     expect(numbers).toEqual(Array.from({ length: most }, (_, n) => n + 1));
   });
 
+  it('reads nothing of what it has in memory', async () => {
+    const journal = await someJournal();
+    let reads = 0;
+    const read = (from: number) => {
+      reads += 1;
+      return journal.read(from);
+    };
+    const counting = { handedEnd: journal.handedEnd, end: 7001, read } as unknown as Journal;
+    const line = new RelayLine(counting);
+    const taken = Array.from({ length: 7000 }, (_, n) => take(journal, line, n));
+    expect((await drain(line)).map(({ ticket }) => ticket)).toEqual(taken.map(({ ticket }) => ticket));
+    expect(reads).toBe(0);
+  });
+
   it('gives out what was put back before all else', async () => {
     const journal = await someJournal();
     const line = new RelayLine(journal);
