@@ -43,8 +43,7 @@ export async function readJsonText(request: IncomingMessage, maxBytes = MAX_BODY
   if (type !== 'application/json' && !JSON_TYPE.test(type ?? '')) throw wrongType('application/json');
   const decode = decoderFor(headers['content-encoding']);
   if (declaredBytes(headers) > maxBytes) throw tooLarge(maxBytes);
-  const sent = arrived(request) ?? (await readBytes(request, maxBytes));
-  if (sent.length > maxBytes) throw tooLarge(maxBytes);
+  const sent = await readBytes(request, maxBytes);
   if (sent.length === 0) throw new AppError('malformed-json', 'The body is empty.');
   const bytes = decode === undefined ? sent : await decode(sent, maxBytes);
   if (!isUtf8(bytes)) throw new AppError('malformed-json', 'The body is not valid UTF-8.');
@@ -84,13 +83,6 @@ function wrongType(wanted: string): AppError {
 
 function tooLarge(maxBytes: number): AppError {
   return new AppError('body-too-large', `The body has more than ${maxBytes} bytes.`);
-}
-
-/** The body when it has come whole, as small ones do with their head: taken without waiting. Undefined while it is on its way. */
-function arrived(request: IncomingMessage): Buffer | undefined {
-  if (!request.complete || request.destroyed || request.readableFlowing !== null) return undefined;
-  const bytes: unknown = request.read();
-  return Buffer.isBuffer(bytes) ? bytes : undefined;
 }
 
 function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
