@@ -32,6 +32,6 @@ export interface Enqueued {
   readonly state: 'accepted' | 'waiting' | 'delayed';
   /** ISO 8601, UTC. */
   readonly requestedAt: string;
-  /** ISO 8601, UTC; absent: at once. */
-  readonly runAt?: string;
+  /** ISO 8601, UTC; undefined: at once. */
+  readonly runAt: string | undefined;
 }

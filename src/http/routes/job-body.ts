@@ -49,7 +49,7 @@ export function enqueueRequest(
 
 /** What the caller is told of an accepted job: the same for every repeat of the request. */
 export function acceptedJob({ id, job, queue, state, requestedAt, runAt }: Enqueued): object {
-  // JSON leaves out what is undefined; taking one member away from an object costs ten times as much.
+  // JSON leaves out what is undefined. Taking `status` away with a rest pattern has no fast path in V8.
   return { id, job, queue, state, requestedAt, runAt };
 }
 
