@@ -4,33 +4,29 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Deadline } from '../../src/lifecycle.ts';
 import { createLogger } from '../../src/logger.ts';
 import { Queues } from '../../src/queue/queues.ts';
-import { closeRedis, connectRedis, redisReady, type ScriptedRedis } from '../../src/redis/connections.ts';
+import { connectRedis } from '../../src/redis/connections.ts';
 import { Consumer, type ConsumerOptions } from '../../workers/consumer.ts';
 import { eventually } from '../support/millrace-process.ts';
-import { type PrivateStore, startPrivateRedis } from '../support/stores.ts';
+import { type OwnRedis, startOwnRedis } from '../support/own-redis.ts';
 
 const JOBS = 2400;
 const logger = createLogger({ level: 'silent', role: 'test' });
 
-let store: PrivateStore;
-let redis: ScriptedRedis;
+let own: OwnRedis;
+let redis: OwnRedis['redis'];
 
 beforeAll(async () => {
-  store = await startPrivateRedis();
-  redis = connectRedis({ url: store.url, role: 'producer', name: 'completion', logger });
-  await redisReady(redis, 5000);
+  own = await startOwnRedis();
+  redis = own.redis;
 });
 
-afterAll(async () => {
-  await closeRedis(redis);
-  await store.stop();
-});
+afterAll(() => own.stop());
 
 function consumer(queue: string, process: ConsumerOptions['process']): Consumer {
   return new Consumer({
     queue,
     row: { concurrency: 20, pace: { windowMs: 0, rateMs: 0 } },
-    connect: () => connectRedis({ url: store.url, role: 'worker', name: 'completion:worker', logger }),
+    connect: () => connectRedis({ url: own.store.url, role: 'worker', name: 'completion:worker', logger }),
     prefix: '{q}',
     keep: { completedHours: 24, deadDays: 1 },
     logger,

@@ -11,7 +11,7 @@ import type { Services } from '../../src/services.ts';
 import { latch } from '../support/latch.ts';
 import { type MailServer, refusal, startMailServer } from '../support/mail-server.ts';
 import { endAll, eventually, MillraceProcess } from '../support/millrace-process.ts';
-import { REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
+import { finishedJob, REAL_JOBS, startProducerSide, stopProducerSide } from '../support/producer-side.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const MINUTE_MS = 60_000;
@@ -193,12 +193,7 @@ describe('a mail that was broken off', () => {
       ...more,
     });
   const job = (id: string) => services.inspector.job('default', id);
-  const ended = (id: string) =>
-    eventually(
-      () => job(id),
-      ({ state }) => state === 'dead' || state === 'completed',
-      60_000,
-    );
+  const ended = (id: string) => finishedJob(services, id, 60_000);
   const settleIn = (ms: number) => {
     const { deliveries, inspector } = services;
     return settleDeliveries({ deliveries, jobs: inspector, clock: () => Date.now() + ms }, signal);

@@ -10,7 +10,7 @@ import type { Section } from '../samples.ts';
 import { USUAL } from '../targets.ts';
 
 const CONNECTIONS = [64, 256];
-/** Turns until nobody becomes faster any more: by then each process has answered some 50,000 requests. */
+/** Turns after which hardly anybody becomes faster: the slowest has answered some 25,000 requests by then. */
 const WARM_UPS = 3;
 
 export const httpCase: Case = async (stage) => {
