@@ -1,5 +1,5 @@
 /**
- * How much the relay hands over at once: carefully after an outage, more while Redis answers quickly.
+ * How much the relay hands over, and when: carefully after an outage, more while Redis answers quickly.
  *
  * Doubling from a small start is slow start as TCP does it (RFC 5681); a slow answer halves.
  */
@@ -11,8 +11,17 @@ const MOST = 200;
 const QUICK_MS = 50;
 const SLOW_MS = 250;
 
+/** Calls under way: two, so that batches gather while Redis works; more while the line is long. */
+const MOST_IN_FLIGHT = 2;
+const MOST_IN_FLIGHT_WHEN_LONG = 6;
+const LONG = 400;
+/** Jobs, at least, that are worth a batch before the turn of the event loop that accepts them is over. */
+const LEAST_EARLY = 24;
+
 export class RelayPace {
   #most = MOST;
+  #ofTurn = 0;
+  #early = LEAST_EARLY;
 
   /** Jobs that the next batch may have. */
   get most(): number {
@@ -22,6 +31,30 @@ export class RelayPace {
   /** Has Redis refused, or been slow, a moment ago? */
   get isCareful(): boolean {
     return this.#most < MOST;
+  }
+
+  /** Calls that may be under way while `held` jobs are next; `late`: some of them have waited for Redis to come back. */
+  mostInFlight(held: number, late: boolean): number {
+    // Late entries are looked up in the ledger first: a second batch would overtake them.
+    // After a refusal one at a time: the second must not pass where the first did not.
+    if (late || this.isCareful) return 1;
+    return held > LONG ? MOST_IN_FLIGHT_WHEN_LONG : MOST_IN_FLIGHT;
+  }
+
+  /** Jobs that are worth a batch before the turn is over, which may take milliseconds: a quarter of the turn before. */
+  get early(): number {
+    return this.#early;
+  }
+
+  /** A job was accepted. */
+  accepted(): void {
+    this.#ofTurn += 1;
+  }
+
+  /** The turn of the event loop is over. */
+  turned(): void {
+    this.#early = Math.max(LEAST_EARLY, this.#ofTurn / 4);
+    this.#ofTurn = 0;
   }
 
   /** A batch was taken after `ms`. */

@@ -2,12 +2,11 @@
  * The relay: brings accepted jobs from the journal to their queues, in the order of the journal, on good and bad days.
  *
  * Promises: a job is answered for once it is on disk; in healthy times the answer waits up to `ANSWER_MS` for Redis, so
- * that the job can be read back at once. Batches go out while the disk still works; at most two are under way. When one
- * fails, everything from its first job on is tried again once Redis is back, after
- * `beforeResuming` has looked what Redis
- * has lost; what does not fit in memory meanwhile is read back from the journal. An entry that Redis refuses three times
- * is set aside with an alert and holds up no other. Jobs that come late are looked up in the ledger first: a cancelled one
- * is not handed over, and the worker is told to look again.
+ * that the job can be read back at once. Batches go out while the disk still works and while more jobs come in; at most
+ * two are under way. When one fails, everything from its first job on is tried again once Redis is back, after
+ * `beforeResuming` has looked what Redis has lost; what does not fit in memory meanwhile is read back from the journal.
+ * An entry that Redis refuses three times is set aside with an alert and holds up no other. Jobs that come late are
+ * looked up in the ledger first: a cancelled one is not handed over, and the worker is told to look again.
  */
 
 import { isAppError } from '../errors.ts';
@@ -39,10 +38,6 @@ export interface RelayOptions {
   readonly clock?: () => number;
 }
 
-/** Calls under way: two, so that batches gather while Redis works; more while the line is long. */
-const MOST_IN_FLIGHT = 2;
-const MOST_IN_FLIGHT_WHEN_LONG = 6;
-const LONG = 400;
 /** Milliseconds that a start waits for the first look at what Redis has lost. */
 const FIRST_LOOK_MS = 1000;
 
@@ -96,6 +91,9 @@ export class Relay implements Lifecycle {
     if (this.#halted !== undefined) this.#pending.fallBehind();
     const ticket = this.#tickets.issue(group, () => this.#pending.remove(group.from(group.first)));
     this.#line.append({ number, entry, handed: false, ticket });
+    this.#pace.accepted();
+    // Redis would have nothing to do, or could begin with these while the rest of the turn comes in.
+    if (this.#inFlight.length === 0 || this.#line.held >= this.#pace.early) this.#pump();
     return ticket.answered;
   }
 
@@ -191,6 +189,7 @@ export class Relay implements Lifecycle {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
+      this.#pace.turned();
       this.#pump();
     });
   }
@@ -209,11 +208,8 @@ export class Relay implements Lifecycle {
   }
 
   #mostInFlight(): number {
-    // Late entries are looked up in the ledger first: a second batch would overtake them.
-    if (this.#line.first < this.#lateEnd || this.#inFlight[0]?.late === true) return 1;
-    // After a refusal one at a time: the second must not pass where the first did not.
-    if (this.#pace.isCareful) return 1;
-    return this.#line.held > LONG ? MOST_IN_FLIGHT_WHEN_LONG : MOST_IN_FLIGHT;
+    const late = this.#line.first < this.#lateEnd || this.#inFlight[0]?.late === true;
+    return this.#pace.mostInFlight(this.#line.held, late);
   }
 
   async #send(batch: Batch): Promise<void> {

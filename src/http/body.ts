@@ -3,8 +3,8 @@
  *
  * Promises: no more than the route's limit is held, before and after decoding, whatever the headers claim; a declared
  * length over that is refused unread; a client that goes away mid-body ends the read quietly. A body in one piece is not
- * copied. A byte order mark is refused (as malformed JSON), not stripped: the same document has the same bytes for
- * everybody.
+ * copied, and one that came with its head is not waited for. A byte order mark is refused (as malformed JSON), not
+ * stripped: the same document has the same bytes for everybody.
  */
 
 import { isUtf8 } from 'node:buffer';
@@ -43,7 +43,7 @@ export async function readJsonText(request: IncomingMessage, maxBytes = MAX_BODY
   if (type !== 'application/json' && !JSON_TYPE.test(type ?? '')) throw wrongType('application/json');
   const decode = decoderFor(headers['content-encoding']);
   if (declaredBytes(headers) > maxBytes) throw tooLarge(maxBytes);
-  const sent = await readBytes(request, maxBytes);
+  const sent = arrivedBytes(request) ?? (await readBytes(request, maxBytes));
   if (sent.length === 0) throw new AppError('malformed-json', 'The body is empty.');
   const bytes = decode === undefined ? sent : await decode(sent, maxBytes);
   if (!isUtf8(bytes)) throw new AppError('malformed-json', 'The body is not valid UTF-8.');
@@ -83,6 +83,17 @@ function wrongType(wanted: string): AppError {
 
 function tooLarge(maxBytes: number): AppError {
   return new AppError('body-too-large', `The body has more than ${maxBytes} bytes.`);
+}
+
+/**
+ * The body, if all of it is here: a small one comes with its head, and listening until it ends costs more than parsing it.
+ * Nobody listens to what is left of the stream, its end; the server goes by its parser.
+ */
+function arrivedBytes(request: IncomingMessage): Buffer | undefined {
+  const declared = declaredBytes(request.headers);
+  if (declared === 0 || request.readableLength !== declared) return undefined;
+  const bytes: unknown = request.read();
+  return Buffer.isBuffer(bytes) ? bytes : undefined;
 }
 
 function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {

@@ -22,13 +22,15 @@ const asked = (id = ID) =>
     repeatable: true,
   }) as unknown as PreparedJob;
 
-/** A relay whose queues take what comes, one call at a time when `gates` are given; `passed` is what reached them. */
+/** A relay whose queues take what comes, one call at a time when `gates` are given; `passed` is what reached them, `called` how many came with each. */
 async function relaying(gates: Latch[] = [], clock = Date.now) {
   const journal = await openJournal(await journalFolder());
   const passed: string[] = [];
+  const called: number[] = [];
   const begun = latch();
   const passing = {
     pass: async (entries: readonly PassedEntry[]) => {
+      called.push(entries.length);
       begun.open();
       await gates.shift()?.opened;
       passed.push(...entries.map(({ entry }) => entry.id));
@@ -49,7 +51,7 @@ async function relaying(gates: Latch[] = [], clock = Date.now) {
   const relay = new Relay(stands as unknown as ConstructorParameters<typeof Relay>[0]);
   await relay.start();
   onTestFinished(() => relay.stop(Deadline.in(5000)));
-  return { relay, journal, passed, passing: begun.opened };
+  return { relay, journal, passed, called, passing: begun.opened };
 }
 
 describe('a job that was asked for twice and is cancelled', () => {
@@ -92,5 +94,19 @@ describe('whoever waits for an answer while entries come into the journal by the
     expect(await Promise.all(behind.map((id) => relay.take(asked(id))))).toEqual(['handed', 'handed', 'handed']);
     expect(passed).toEqual([ID, ...behind]);
     await rewritten;
+  });
+});
+
+describe('many jobs in one turn of the event loop', () => {
+  it('begin to be handed over before the turn ends, in their order', async () => {
+    const gates = [latch(), latch()];
+    const { relay, passed, called } = await relaying([...gates]);
+    const ids = Array.from({ length: 100 }, (_, number) => `learning_${String(number).padStart(64, 'a')}`);
+    const answers = ids.map((id) => relay.take(asked(id)));
+    // Nothing was waited for: this is the turn in which they came. Two batches are the most under way.
+    expect(called).toEqual([1, 24]);
+    for (const gate of gates) gate.open();
+    expect(new Set(await Promise.all(answers))).toEqual(new Set(['handed']));
+    expect(passed).toEqual(ids);
   });
 });

@@ -57,6 +57,25 @@ describe('a body', () => {
     expect((await seen(gzip)).bytes).toBe(MAX_BODY_BYTES);
   });
 
+  it('that came with its head leaves the connection usable, whether it was taken or refused', async () => {
+    const good = (name: string) => jsonPost(edge.target, `{"name":"${name}"}`);
+    const wrong = jsonPost(edge.target, '{"name":1}');
+    const malformed = jsonPost(edge.target, '{"name"');
+    const large = jsonPost(edge.target, documentOf(100_000));
+    const parts = [good('a'), wrong, large, malformed, good('b'), large, good('c')];
+    const expected = [202, 422, 202, 400, 202, 202, 202];
+    // All at once, and then each by itself: the first of the second round waits for the last of the first.
+    const all = [Buffer.concat(parts), ...parts];
+    const { answers, error } = await speak({ port: edge.port, parts: all, expected: expected.length * 2 });
+    expect(error).toBeUndefined();
+    expect(answers.map(({ status }) => status)).toEqual([...expected, ...expected]);
+    expect(answers.map(({ body }) => JSON.parse(body).name?.slice(0, 1))).toEqual(
+      [...expected, ...expected].map((status, index) =>
+        status === 202 ? 'a.b.bbc'[index % 7]?.replace('.', 'b') : undefined,
+      ),
+    );
+  });
+
   it('arrives whole from many small pieces', async () => {
     const text = documentOf(20_000);
     const chunks = text.replace(/.{1,7}/g, (piece) => `${piece.length.toString(16)}\r\n${piece}\r\n`);
