@@ -92,8 +92,7 @@ export class Relay implements Lifecycle {
     const ticket = this.#tickets.issue(group, () => this.#pending.remove(group.from(group.first)));
     this.#line.append({ number, entry, handed: false, ticket });
     this.#pace.accepted();
-    // Redis would have nothing to do, or could begin with these while the rest of the turn comes in.
-    if (this.#inFlight.length === 0 || this.#line.held >= this.#pace.early) this.#pump();
+    if (this.#line.held >= this.#pace.early) this.#pump();
     return ticket.answered;
   }
 
