@@ -22,7 +22,10 @@ const asked = (id = ID) =>
     repeatable: true,
   }) as unknown as PreparedJob;
 
-/** A relay whose queues take what comes, one call at a time when `gates` are given; `passed` is what reached them, `called` how many came with each. */
+/**
+ * A relay whose queues take what comes, a call when its gate opens if `gates` are given. `called`: jobs of each call;
+ * `passed`: what reached the queues.
+ */
 async function relaying(gates: Latch[] = [], clock = Date.now) {
   const journal = await openJournal(await journalFolder());
   const passed: string[] = [];

@@ -1,6 +1,8 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { MAX_BODY_BYTES } from '../../../src/http/body.ts';
 import { chunkedPost, jsonPost, refusalFaults, requestBytes } from '../../support/hostile-player.ts';
 import { type Bytes, parseAnswers, speak } from '../../support/raw-http.ts';
@@ -74,6 +76,17 @@ describe('a body', () => {
         status === 202 ? 'a.b.bbc'[index % 7]?.replace('.', 'b') : undefined,
       ),
     );
+  });
+
+  it('is listened to unless it came with its head', async () => {
+    const requests: IncomingMessage[] = [];
+    const note = (message: unknown) => requests.push((message as { request: IncomingMessage }).request);
+    subscribe('http.server.request.start', note);
+    onTestFinished(() => void unsubscribe('http.server.request.start', note));
+    const expected = { name: 'é', tenant: 'acme', bytes: 13 };
+    expect(await seen(jsonPost(edge.target, '{"name":"é"}'))).toEqual(expected);
+    expect(await seen(...chunkedPost(edge.target, 'd\r\n{"name":"é"}\r\n0\r\n\r\n'))).toEqual(expected);
+    expect(requests.map((request) => request.listenerCount('data'))).toEqual([0, 1]);
   });
 
   it('arrives whole from many small pieces', async () => {
