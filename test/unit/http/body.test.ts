@@ -60,22 +60,21 @@ describe('a body', () => {
   });
 
   it('that came with its head leaves the connection usable, whether it was taken or refused', async () => {
-    const good = (name: string) => jsonPost(edge.target, `{"name":"${name}"}`);
-    const wrong = jsonPost(edge.target, '{"name":1}');
-    const malformed = jsonPost(edge.target, '{"name"');
-    const large = jsonPost(edge.target, documentOf(100_000));
-    const parts = [good('a'), wrong, large, malformed, good('b'), large, good('c')];
-    const expected = [202, 422, 202, 400, 202, 202, 202];
-    // All at once, and then each by itself: the first of the second round waits for the last of the first.
+    const large = documentOf(100_000);
+    const sent: [text: string, status: number, name?: string][] = [
+      ['{"name":"a"}', 202, 'a'],
+      ['{"name":1}', 422],
+      [large, 202, JSON.parse(large).name],
+      ['{"name"', 400],
+      ['{"name":"b"}', 202, 'b'],
+    ];
+    const parts = sent.map(([text]) => jsonPost(edge.target, text));
+    // All in one piece, and then each by itself, on the same connection.
     const all = [Buffer.concat(parts), ...parts];
-    const { answers, error } = await speak({ port: edge.port, parts: all, expected: expected.length * 2 });
+    const { answers, error } = await speak({ port: edge.port, parts: all, expected: sent.length * 2 });
     expect(error).toBeUndefined();
-    expect(answers.map(({ status }) => status)).toEqual([...expected, ...expected]);
-    expect(answers.map(({ body }) => JSON.parse(body).name?.slice(0, 1))).toEqual(
-      [...expected, ...expected].map((status, index) =>
-        status === 202 ? 'a.b.bbc'[index % 7]?.replace('.', 'b') : undefined,
-      ),
-    );
+    const expected = sent.map(([, status, name]) => [status, name]);
+    expect(answers.map(({ status, body }) => [status, JSON.parse(body).name])).toEqual([...expected, ...expected]);
   });
 
   it('is listened to unless it came with its head', async () => {
